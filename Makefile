@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+# One non-recursive Makefile. `make` builds into build/; `make help` lists the targets.
+
+PREFIX ?= /usr
+DESTDIR ?=
+SYSCONFDIR ?= /etc
+CC ?= gcc
+BUILD ?= build/$(notdir $(CC))$(if $(SAN),-san)
+VERSION := 0.1.0
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
+CFLAGS ?= -O2 -g
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+ifdef SAN
+CFLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+HARDEN := -fPIE
+LDFLAGS += -fsanitize=address,undefined
+endif
+CPPFLAGS += -std=gnu11 -D_GNU_SOURCE -I. -include common/base/banned.h \
+	-DPOSTHOUSE_VERSION='"$(VERSION)"' -DPOSTHOUSE_PREFIX='"$(PREFIX)"' -DPOSTHOUSE_SYSCONFDIR='"$(SYSCONFDIR)"'
+LDFLAGS += -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
+
+# ---- what is made of what -------------------------------------------------------------------
+src = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+LIB_SRC := $(call src,common)
+LIB := $(BUILD)/libcommon.a
+STORE_SRC := $(call src,backend/store)
+STORE := $(BUILD)/libstore.a
+
+PROGRAMS := frontend login authd backend imapd notifyd
+frontend_SRC := $(wildcard frontend/*.c)
+login_SRC := $(call src,frontend/login)
+authd_SRC := $(call src,frontend/authd)
+backend_SRC := $(call src,backend/master)
+imapd_SRC := $(call src,backend/imapd)
+notifyd_SRC := $(call src,notifyd)
+posthousectl_SRC := $(call src,ctl)
+
+frontend_LIBS := -lev
+login_LIBS := -lssl -lcrypto -lev
+authd_LIBS := -lcrypto -lcrypt -lev -lpthread
+backend_LIBS := -lcrypto -lev
+imapd_LIBS := -lutf8proc -lev -lpthread
+notifyd_LIBS := -lev
+posthousectl_LIBS := -lcrypt -lev
+
+ALL_PROGRAMS := $(PROGRAMS) posthousectl
+BINS := $(foreach p,$(ALL_PROGRAMS),$(if $($(p)_SRC),$(BUILD)/bin/$(p)))
+
+all: $(BINS)
+
+define program
+$(BUILD)/bin/$(1): $(call obj,$($(1)_SRC)) $(if $(filter imapd,$(1)),$(STORE)) $(LIB)
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
+endef
+$(foreach p,$(ALL_PROGRAMS),$(eval $(call program,$(p))))
+
+$(LIB): $(call obj,$(LIB_SRC))
+	@rm -f $@; ar rcsD $@ $^
+$(STORE): $(call obj,$(STORE_SRC))
+	@rm -f $@; ar rcsD $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) -MMD -MP -c -o $@ $<
+
+# ---- unit tests: tests/unit/a/b_test.c tests a/b.c; cmocka --------------------------------------
+UNIT_SRC := $(call src,tests/unit)
+UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
+ALL_LIBS := -lssl -lcrypto -lcrypt -lutf8proc -lev -lpthread
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(STORE) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
+
+check: all $(UNIT_BIN)
+	@tests/unit/run $(UNIT_BIN)
+check-asan:
+	$(MAKE) SAN=1 check
+check-e2e: all
+	/usr/bin/python3 -m pytest -q tests/e2e
+
+# ---- fuzzing: tests/fuzz/NAME.c holds LLVMFuzzerTestOneInput -------------------------------------
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+FUZZ_SECONDS ?= 5
+fuzz:
+	$(MAKE) CC=clang BUILD=build/fuzz CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
+		LDFLAGS='-fsanitize=address,undefined -pie' fuzz-bins
+fuzz-bins: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(STORE) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer -pie -o $@ $^ $(ALL_LIBS)
+fuzz-smoke: fuzz
+	@tests/fuzz/run $(FUZZ_SECONDS)
+
+# ---- keeping the house ---------------------------------------------------------------------------
+C_FILES = $(shell git ls-files '*.c' '*.h')
+fmt:
+	clang-format -i $(C_FILES)
+layers:
+	@tests/lint/layers
+tidy:
+	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- $(CPPFLAGS)
+soak: all
+	tests/soak/run
+bench: all
+	tests/bench/run
+bench-quick: all
+	tests/bench/run --quick
+run: all
+	deploy/quickstart.sh --no-install
+install: all
+	tests/lint/install-files "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(BUILD)"
+clean:
+	rm -rf build
+help:
+	@sed -n 's/^\([a-z][a-z-]*\):.*/  make \1/p' Makefile | sort -u
+
+.PHONY: all check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
+.SECONDARY:
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))
