@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session: backend master <-> imapd. A pool child waits for SESSION_ASSIGN, becomes the user, locks
+ * itself in, opens the store, answers SESSION_READY, and then takes connections.
+ *
+ * imapd reads no byte of a connection before it has sent SESSION_ACCEPTED, and exits only after
+ * SESSION_LEAVE_GRANTED (or when the link closes: the master is gone: finish the command at hand,
+ * BYE [UNAVAILABLE], end within 1 s), so that no connection is queued to a process that is going.
+ */
+#pragma once
+#include "common/ipc/record.h"
+
+enum session_msg {
+	SESSION_MKMAILDIR = 1,     /* master -> pool child, session_assign, no fds: become the user, make the
+				    * Maildir (0700) that is missing, answer SESSION_MADE, exit */
+	SESSION_MADE = 2,          /* child -> master, session_failed (empty text = made) */
+	SESSION_ASSIGN = 3,        /* master -> pool child, session_assign; fds: Maildir (O_RDONLY directory),
+				    * store lock, shared crash page (memfd), and, last, the notifyd link if there is one */
+	SESSION_READY = 4,         /* imapd -> master, empty: the store is open */
+	SESSION_FAILED = 5,        /* imapd -> master, session_failed: could not; it exits */
+	SESSION_CONN = 6,          /* master -> imapd, session_conn; 1 fd */
+	SESSION_ACCEPTED = 7,      /* imapd -> master, u32 conn */
+	SESSION_REFUSED = 8,       /* imapd -> master, session_failed with conn */
+	SESSION_ENDED = 9,         /* imapd -> master, u32 conn: this connection is over */
+	SESSION_LEAVE = 10,        /* imapd -> master, empty: idle for IMAPD_LINGER seconds, may I go? */
+	SESSION_LEAVE_GRANTED = 11,/* master -> imapd */
+	SESSION_LEAVE_DENIED = 12, /* master -> imapd: a connection is on its way */
+	SESSION_NOTIFYD = 13,      /* master -> imapd, 1 fd: a new link to notifyd */
+	SESSION_NOTIFYD_WANTED = 14, /* imapd -> master: the link broke; a new one, please */
+	SESSION_SHUTDOWN = 15,     /* master -> imapd, text: say BYE with it and leave */
+	SESSION_STATE = 16,        /* imapd -> master, session_state: for posthousectl who; sent when it changes, rarely */
+	SESSION_KICK = 17,         /* master -> imapd, u32 conn (0 = all), text */
+};
+
+struct session_assign {
+	struct user_record record;
+	uint64_t dev, ino;         /* identity of the store */
+	struct str hostname;
+	struct str opaque;         /* names of messages that crashed an earlier imapd, NUL-separated */
+};
+
+struct session_conn {
+	uint32_t conn;             /* number of the connection, unique within the master */
+	struct session_facts facts;
+	struct str user;           /* must equal the record's canonical name or be an alias of the store */
+	struct str tag, verb;      /* empty tag: say PREAUTH greeting instead (not used by the network) */
+	struct str unread;
+};
+
+struct session_failed {
+	uint32_t conn;
+	struct str code; /* IMAP response code, or empty */
+	struct str text;
+};
+
+struct session_state {
+	uint32_t conn;
+	uint8_t idle;
+	struct str folder; /* selected, in UTF-8, or empty */
+};
+
+/* The shared page in which imapd's I/O threads note which message they are parsing, so that the
+ * master knows after a crash. One slot per thread; name is a NUL-terminated base name, "" = none. */
+#define CRASH_SLOTS 16
+struct crash_page {
+	struct {
+		char name[256];
+	} slot[CRASH_SLOTS];
+};
+
+void session_assign_put(struct buf *b, const struct session_assign *a);
+bool session_assign_get(struct str body, struct session_assign *a);
+void session_conn_put(struct buf *b, const struct session_conn *c);
+bool session_conn_get(struct str body, struct session_conn *c);
+void session_failed_put(struct buf *b, const struct session_failed *f);
+bool session_failed_get(struct str body, struct session_failed *f);
+void session_state_put(struct buf *b, const struct session_state *s);
+bool session_state_get(struct str body, struct session_state *s);
