@@ -10,5 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
+#undef alloca
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol alloca gets
 #pragma GCC poison gmtime localtime ctime asctime system popen mktemp tmpnam strerror_l
