@@ -29,7 +29,7 @@ void buf_str_put(struct buf *b, struct str s);
 void buf_puts(struct buf *b, const char *c); /* NUL-terminated text, without the NUL */
 void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void buf_u64(struct buf *b, uint64_t v);     /* decimal digits */
 void buf_consume(struct buf *b, size_t n);   /* drop n bytes in front */
 void buf_cut(struct buf *b, size_t n);       /* keep the first n bytes only */
