@@ -26,6 +26,7 @@ enum watch_msg {
 				 * list has changed (CREATE, DELETE, RENAME, SUBSCRIBE) */
 };
 #define WATCH_WINDOW 8
+#define WATCH_NAME_MAX 255 /* NAME_MAX */
 
 enum watch_kind {
 	WATCH_ARRIVED, /* name appeared: created, moved in, or renamed to */
