@@ -19,8 +19,8 @@ enum rec_type {
 	REC_KEYWORDS = 3, /* keyword numbers added and removed */
 	REC_EXPUNGE = 4,
 	REC_KEYWORD = 5,  /* defines keyword number n */
-	REC_RESERVE = 6,  /* ceilings of UIDNEXT and modseq that an unclean start jumps to */
-	REC_CLEAN = 7,    /* everything before is on disk; directories were clean at these mtimes */
+	REC_RESERVE = 6,  /* uidnext and modseq rise to at least these (written and made by disk.c after an
+			   * unclean end: numbers up to here may have been shown) */
 	REC_SIZE = 8,     /* the wire size of a message became known */
 	REC_STATE = 9,    /* first record of a snapshot: uidnext, modseq */
 };
@@ -45,10 +45,8 @@ struct rec { /* decoded; slices point into the buffer that was read */
 	/* KEYWORD */
 	uint16_t kw;
 	struct str keyword;
-	/* RESERVE: ceilings; STATE: values; CLEAN: values too */
+	/* RESERVE, STATE */
 	uint32_t uidnext;
-	uint8_t boot_id[16];    /* RESERVE, CLEAN: boot of the host that wrote it */
-	int64_t new_mtime, cur_mtime; /* CLEAN: st_mtim in ns of new/ and cur/, -1 = not known to be clean */
 };
 void rec_put(struct buf *b, const struct rec *r);
 /* Takes the next record off *s. 1: *r is set; 0: s is empty; -1: torn or damaged here (s unchanged).
@@ -97,4 +95,21 @@ void disk_unlock(struct disk *d);
 /* With the lock held: new generation: snapshot.G+1 (records in shortest form, STATE first), synced,
  * then journal.G+1. Files older than the previous generation and an hour are removed. */
 int disk_compact(struct disk *d, struct str records, struct err *e);
-void disk_boot_id(uint8_t id[16]); /* of this host */
+
+/*
+ * posthouse/mark: ceilings of UIDs and modseqs that were reserved durably ahead, and how the last
+ * process left. Written only with the lock held (temp, fsync, rename). A journal that is shorter than
+ * the mark says was damaged; one that goes on behind a clean mark, or has no clean one, was not closed
+ * in order: disk_open then ends *records with a RESERVE record, so that no number is given twice.
+ */
+/* Before numbers up to these are used: makes sure that they are reserved; mostly no system call,
+ * reserves 1,000 ahead otherwise. With the lock held. */
+int disk_reserve(struct disk *d, uint32_t uid, uint64_t modseq, struct err *e);
+/* At the orderly close of a folder, with the lock held: syncs the journal and marks it clean. mtimes:
+ * st_mtim (ns) of new/ and cur/ as of which the journal is complete, -1 = not known to be clean. */
+int disk_mark_clean(struct disk *d, uint32_t uidnext, uint64_t modseq, int64_t new_mtime,
+		    int64_t cur_mtime, struct err *e);
+/* After disk_open: the mtimes of the clean mark; false where it was not closed clean. */
+bool disk_was_clean(const struct disk *d, int64_t *new_mtime, int64_t *cur_mtime);
+/* Reads what a sandboxed process can't any more (boot id, pid namespace). Call before the sandbox. */
+void disk_host_init(void);
