@@ -32,11 +32,13 @@ enum session_msg {
 	SESSION_KICK = 17,         /* master -> imapd, u32 conn (0 = all), text */
 };
 
+#define SESSION_OPAQUE_MAX 16384 /* bytes of session_assign.opaque */
+
 struct session_assign {
 	struct user_record record;
 	uint64_t dev, ino;         /* identity of the store */
 	struct str hostname;
-	struct str opaque;         /* names of messages that crashed an earlier imapd, NUL-separated */
+	struct str opaque;         /* names of messages that crashed an earlier imapd, each with a NUL behind it */
 };
 
 struct session_conn {
