@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * view: what one session knows of a folder (DESIGN.md P14): numbers, flags, \Recent, and what it has
+ * to be told. It keeps no copy of the message table: a client's message number is the table's index
+ * less the tombstones before it that this client was told of.
+ *
+ * Changes are noted as they come and told by view_tell at the ends of commands; in IDLE each is told
+ * in the same turn as long as the client keeps up, and merged where it doesn't.
+ */
+#pragma once
+#include "backend/store/store.h"
+#include "common/base/buf.h"
+
+struct view;
+
+struct view_ops { /* of the client; all but full may be NULL */
+	struct buf *(*out)(void *ctx);
+	bool (*full)(void *ctx);     /* the client's output buffer is full */
+	void (*pending)(void *ctx);  /* something to tell has come up (IDLE tells it at once) */
+	void (*gone)(void *ctx);     /* FOLDER_GONE: the session must leave */
+};
+
+/* Opens. done gets the view, or NULL with the fault in r. */
+typedef void view_open_fn(void *ctx, const struct store_result *r, struct view *v);
+struct view *view_open(struct store *st, struct str name, bool writable, view_open_fn *done, void *ctx);
+void view_set_ops(struct view *v, const struct view_ops *ops, void *ctx); /* NULL: nobody is told any more */
+void view_close(struct view **v); /* at any time, before done too (which is then not called) */
+
+struct folder *view_folder(const struct view *v);
+bool view_writable(const struct view *v);
+uint32_t view_exists(const struct view *v); /* as the client was told */
+uint32_t view_recent(const struct view *v);
+uint32_t view_unseen(const struct view *v); /* number of the first unseen message, 0 = none */
+
+/* ---- numbers ---------------------------------------------------------------------------------- */
+/* Index in folder.msgs of message number seq (1 ... view_exists). The message may be a tombstone
+ * that the client wasn't told of yet. Indexes are good until the next turn of the loop. */
+size_t view_index(const struct view *v, uint32_t seq);
+/* Message number of msgs[index]; 0 where the client doesn't know the message (not told yet, or told
+ * that it went). */
+uint32_t view_seq(const struct view *v, size_t index);
+uint32_t view_seq_of_uid(const struct view *v, uint32_t uid); /* 0 the same way */
+/* Walks the messages that the client knows, in order: start with *seq = 0 and *index = 0; false at
+ * the end. Constant time a step. */
+bool view_next(const struct view *v, uint32_t *seq, size_t *index);
+uint32_t view_max_uid(const struct view *v); /* of the known messages; 0 = none */
+
+/* ---- what a message shows ------------------------------------------------------------------- */
+bool view_is_recent(const struct view *v, uint32_t uid);
+/* "(\Seen kw)" with \Recent where it is this session's. */
+void view_put_flags(const struct view *v, const struct msg *m, struct buf *out);
+/* "(\Draft ... kw)" of SELECT's FLAGS and, with permanent, of PERMANENTFLAGS. */
+void view_put_flag_list(const struct view *v, bool permanent, struct buf *out);
+/* FETCH or STORE told the message's flags as they are now: a pending change of it is told no more. */
+void view_flags_told(struct view *v, uint32_t uid);
+
+/* ---- telling ---------------------------------------------------------------------------------- */
+bool view_pending(const struct view *v);
+/* Writes what is pending: keywords, EXPUNGE (if allowed), EXISTS and RECENT, FETCH (FLAGS) of new and
+ * of changed messages. False: the output is full, call again when it has drained. */
+bool view_tell(struct view *v, bool expunge);
+/* The answer is about to be read from scratch (SELECT): nothing is pending now. */
+void view_reset(struct view *v);

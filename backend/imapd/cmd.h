@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd: one IMAP command under way. Each command is a file with a row in cmdtable.c; its `start` is
+ * called once when the command has been read whole (APPEND: up to its literal), and returns what it
+ * waits for. It is then continued by calling cmd->run, which cmd_then() sets.
+ *
+ *   CMD_DONE   cmd_ok/cmd_no/cmd_bad... were called. Pending changes are told, then the tagged reply
+ *              goes out, then the command is freed.
+ *   CMD_YIELD  run is called again in the next turn of the loop (other clients have theirs first).
+ *   CMD_FULL   run is called again when the client has taken its output (cmd_full was true).
+ *   CMD_WAIT   run is called again when a completion calls cmd_wake.
+ *
+ * Completions and the client's end. Before each request whose completion gets the cmd as context
+ * (store requests, jobs): cmd_wait(cmd). First thing in the completion: if (!cmd_back(cmd)) return;
+ * false means that the client has gone (cmd->c is NULL), and the cmd with its arena is freed as soon
+ * as the last completion is back: touch neither. Then keep the result (the cmd's arena lives on),
+ * and call cmd_wake(cmd). A cmd may end (CMD_DONE) while completions are outstanding (read-ahead):
+ * they come back with cmd_back false. What a command holds beside its arena is let go in on_free.
+ *
+ * The view (cmd->view) stays open until the cmd is freed, even where the client has gone.
+ */
+#pragma once
+#include "backend/imapd/client.h"
+#include "backend/store/store.h"
+#include "common/base/arena.h"
+#include "common/io/jobs.h"
+
+struct view;
+struct seqset;
+struct imap_parser;
+
+enum cmd_next { CMD_DONE, CMD_YIELD, CMD_FULL, CMD_WAIT };
+typedef enum cmd_next cmd_run_fn(struct cmd *cmd);
+
+enum { /* cmd_row.states: where the command is legal */
+	ST_AUTH = 1,
+	ST_SELECTED = 2,
+	ST_BOTH = 3,
+};
+enum { /* cmd_row.flags */
+	CMD_UID = 1,        /* legal with UID in front */
+	CMD_UID_ONLY = 2,   /* legal only with UID in front */
+	CMD_NO_EXPUNGE = 4, /* without UID: no EXPUNGE may be told before the tagged reply (RFC 3501 7.4.1) */
+	CMD_SYNC = 8,       /* look at the disk before the tagged reply, where changes don't come by themselves */
+	CMD_STREAM = 16,    /* starts when its message literal begins (APPEND) */
+};
+
+struct cmd_row {
+	const char *name;
+	unsigned states, flags;
+	cmd_run_fn *start;
+};
+const struct cmd_row *cmdtable_find(struct str name);
+
+struct cmd {
+	struct client *c;          /* NULL: the client has gone */
+	struct imapd *im;
+	const struct cmd_row *row;
+	struct str tag;
+	bool uid;                  /* UID FETCH, UID STORE ... */
+	struct imap_parser *in;    /* arguments: read them in start, they are gone in later runs */
+	struct arena arena;        /* freed after the tagged reply */
+	struct view *view;         /* selected folder, or NULL */
+	cmd_run_fn *run;
+	void *state;               /* the command's own, mostly in the arena */
+	void (*on_free)(struct cmd *cmd);
+	struct store_result result; /* of the last cmd_stored */
+
+	/* cmd.c and client.c */
+	enum cmd_next next;
+	unsigned waits;
+	bool in_run, woken, done;
+	uint64_t slice_us, began_ms;
+	struct str reply;          /* tagged reply without tag */
+};
+
+/* ---- results: each returns CMD_DONE ----------------------------------------------------------- */
+enum cmd_next cmd_ok(struct cmd *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+enum cmd_next cmd_no(struct cmd *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+enum cmd_next cmd_bad(struct cmd *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* NO [CODE] text for a fault of the store, and one log line with user, command and cause. */
+enum cmd_next cmd_fault(struct cmd *cmd, const struct store_result *r);
+/* ok text where cmd->result is STORE_OK, else cmd_fault. */
+enum cmd_next cmd_result(struct cmd *cmd, const char *ok);
+
+/* ---- going on --------------------------------------------------------------------------------- */
+enum cmd_next cmd_then(struct cmd *cmd, cmd_run_fn *run, enum cmd_next next); /* sets run, returns next */
+void cmd_wait(struct cmd *cmd);
+bool cmd_back(struct cmd *cmd);
+void cmd_wake(struct cmd *cmd);
+void cmd_stored(void *cmd, const struct store_result *r); /* store_done_fn: keeps r in cmd->result, wakes */
+bool cmd_full(const struct cmd *cmd);  /* the client's output buffer is full: return CMD_FULL */
+/* More than CMD_SLICE_US of this slice are used up: return CMD_YIELD. Cheap enough for each message. */
+bool cmd_tired(struct cmd *cmd);
+#define CMD_SLICE_US 5000
+struct buf *cmd_out(struct cmd *cmd);  /* untagged output: whole lines only before returning */
+
+/* ---- messages --------------------------------------------------------------------------------- */
+struct uids { /* ascending, each once */
+	uint32_t *a;
+	size_t n;
+};
+/* Resolves a set (numbers, or UIDs where cmd->uid) against the view; memory in the command's arena.
+ * False: a number beyond the view's messages (RFC 3501 section 9: BAD), the reply is then set. */
+bool cmd_resolve(struct cmd *cmd, const struct seqset *set, struct uids *out);
+/* The same without complaint: what doesn't exist is left out (SEARCH). */
+void cmd_resolve_set(struct cmd *cmd, const struct seqset *set, bool by_uid, struct uids *out);
+
+/* Commands of other files (rows in cmdtable.c). */
+cmd_run_fn fetch_start, search_start;
