@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * seqset: sequence-set of RFC 3501: message numbers or UIDs as ranges. Work is proportional to the
+ * ranges, never to the numbers (B36).
+ */
+#pragma once
+#include "common/base/buf.h"
+
+struct imap_range {
+	uint32_t lo, hi; /* inclusive */
+};
+struct imap_seqset {
+	struct imap_range *a; /* once resolved: sorted, without overlap */
+	size_t n, cap;
+};
+#define IMAP_SEQSET_INIT ((struct imap_seqset){NULL, 0, 0})
+
+/* Into an empty set. False (set stays empty): not the grammar, 0, over 32 bits, more than
+ * max_ranges. The set may hold '*' and is of no use before imap_seqset_resolve. */
+bool imap_seqset_parse(struct imap_seqset *s, struct str text, size_t max_ranges);
+/* '*' becomes max (number of messages, or highest UID in the folder); sorts and merges. With max 0
+ * (an empty folder) what names '*' is dropped. Numbers over max stay: check imap_seqset_max for
+ * message numbers. */
+void imap_seqset_resolve(struct imap_seqset *s, uint32_t max);
+uint32_t imap_seqset_max(const struct imap_seqset *s);	       /* 0 for the empty set */
+bool imap_seqset_has(const struct imap_seqset *s, uint32_t n); /* binary search */
+uint64_t imap_seqset_count(const struct imap_seqset *s);       /* numbers in it */
+/* The smallest member >= from, 0 where there is none:
+ *     for (uint32_t n = imap_seqset_next(s, 1); n; n = n == UINT32_MAX ? 0 : imap_seqset_next(s, n
+ * + 1)) */
+uint32_t imap_seqset_next(const struct imap_seqset *s, uint32_t from);
+
+/* Building: appends, joined to the last range where it continues that. For ascending numbers the
+ * set is ready as it is; otherwise the order stays as given (UIDPLUS pairs sets by order), or call
+ * imap_seqset_resolve(s, 0) for membership. */
+void imap_seqset_add(struct imap_seqset *s, uint32_t lo, uint32_t hi);
+void imap_seqset_put(struct buf *out, const struct imap_seqset *s); /* "1:4,7" */
+void imap_seqset_deinit(struct imap_seqset *s);
