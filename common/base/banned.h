@@ -11,5 +11,7 @@
 #include <unistd.h>
 
 #undef alloca
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol alloca gets
 #pragma GCC poison gmtime localtime ctime asctime system popen mktemp tmpnam strerror_l
