@@ -67,8 +67,8 @@ struct disk_opts {
 
 /* Opens or makes posthouse/, finds the newest generation, reads snapshot and journals, and appends
  * their records to *records. Takes and releases the lock where something has to be made or mended.
- * *rebuilt: damage was found (log it): records are what could be saved; UIDVALIDITY is new, since a
- * UID could have been lost. 0, or -1 with *e. */
+ * *rebuilt: damage was found (log it): the folder starts anew, without records and with a new UIDVALIDITY,
+ * since a UID could have been lost. 0, or -1 with *e. */
 int disk_open(const struct disk_opts *o, struct disk **out, struct buf *records, bool *rebuilt, struct err *e);
 void disk_close(struct disk **d);
 uint32_t disk_uidvalidity(const struct disk *d);
@@ -107,8 +107,7 @@ int disk_compact(struct disk *d, struct str records, struct err *e);
 int disk_reserve(struct disk *d, uint32_t uid, uint64_t modseq, struct err *e);
 /* At the orderly close of a folder, with the lock held: syncs the journal and marks it clean. mtimes:
  * st_mtim (ns) of new/ and cur/ as of which the journal is complete, -1 = not known to be clean. */
-int disk_mark_clean(struct disk *d, uint32_t uidnext, uint64_t modseq, int64_t new_mtime,
-		    int64_t cur_mtime, struct err *e);
+int disk_mark_clean(struct disk *d, int64_t new_mtime, int64_t cur_mtime, struct err *e);
 /* After disk_open: the mtimes of the clean mark; false where it was not closed clean. */
 bool disk_was_clean(const struct disk *d, int64_t *new_mtime, int64_t *cur_mtime);
 /* Reads what a sandboxed process can't any more (boot id, pid namespace). Call before the sandbox. */

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* disk: the chain of generations: opening, following, locking, appending, compacting. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "backend/store/disk_int.h"
+#include "common/base/ensure.h"
+
+enum { UIDS_AHEAD = 1000, GENERATION_GAP = 8, CHAIN_MAX = 10000 };
+#define MODSEQS_AHEAD 1000000 /* a modseq is 64 bits wide; fewer marks to write for flag changes */
+
+/* ---- the chain -------------------------------------------------------------------------------- */
+
+static void take_journal(struct disk *d, int fd, const struct journal_head *h)
+{
+	if (d->journal >= 0) {
+		d->before += d->offset;
+		close(d->journal);
+	}
+	if (h->snapshot)
+		d->before = 0;
+	d->journal = fd;
+	d->gen = h->gen;
+	d->offset = JOURNAL_HEAD_LEN;
+}
+
+/* The generation that follows d's. 1: *fd, *h; 0: none; -1 errno. Files whose maker died before the
+ * header was whole are passed over. */
+static int next_journal(struct disk *d, int *fd, struct journal_head *h)
+{
+	for (uint64_t g = d->gen + 1; g <= d->gen + GENERATION_GAP; g++) {
+		int rc = journal_open(d->ph, g, fd, h);
+		if (rc == 0)
+			return 1;
+		if (rc == -1)
+			return errno == ENOENT ? 0 : -1;
+	}
+	return 0;
+}
+
+/*
+ * Reads on from d->offset: the rest of this journal, then newer ones. What a follower read behind the
+ * end that a newer generation seals doesn't count. *torn: the last journal ends in half a record.
+ */
+static int read_on(struct disk *d, struct buf *out, bool *reset, bool *torn, struct err *e)
+{
+	struct journal_head h;
+	int fd, more;
+
+	*torn = false;
+	for (;;) {
+		size_t start = out->n;
+		if (journal_read(d->journal, d->offset, UINT64_MAX, out) < 0)
+			return err_sys(e, "%s/posthouse/journal", d->dir_name);
+		more = next_journal(d, &fd, &h);
+		if (more < 0)
+			return err_sys(e, "%s/posthouse", d->dir_name);
+		if (more) {
+			if (h.uidvalidity != d->uidvalidity || h.prev_gen != d->gen || h.prev_end < d->offset) {
+				close(fd);
+				buf_cut(out, start);
+				*reset = true;
+				return 0;
+			}
+			if (out->n - start > h.prev_end - d->offset)
+				buf_cut(out, start + (size_t)(h.prev_end - d->offset));
+		}
+		struct str got = str_from(buf_str(out), start);
+		size_t valid = journal_valid(got, torn);
+		if (valid < got.n && (more || !*torn)) {
+			if (more)
+				close(fd);
+			buf_cut(out, start);
+			*reset = true; /* damage: opening anew mends it */
+			return 0;
+		}
+		buf_cut(out, start + valid);
+		d->offset += valid;
+		if (!more)
+			return 0;
+		take_journal(d, fd, &h);
+	}
+}
+
+/* A generation on top of this one, which is sealed at d->offset. */
+static int new_generation(struct disk *d, struct str first, bool snapshot, struct err *e)
+{
+	struct journal_head h = {.prev_gen = d->gen,
+				 .prev_end = d->offset,
+				 .uidvalidity = d->uidvalidity,
+				 .snapshot = snapshot};
+	struct journal_head other;
+	int fd;
+
+	for (h.gen = d->gen + 1; h.gen <= d->gen + GENERATION_GAP; h.gen++) {
+		if (journal_make(d->ph, &h, first, &fd) == 0) {
+			take_journal(d, fd, &h);
+			d->offset += first.n;
+			return 0;
+		}
+		if (errno != EEXIST || snapshot)
+			break;
+		if (journal_open(d->ph, h.gen, &fd, &other) != -2) {
+			errno = EEXIST;
+			break;
+		}
+	}
+	return err_sys(e, "%s/posthouse: new generation after %llu", d->dir_name, (unsigned long long)d->gen);
+}
+
+static void reserve_record(const struct disk *d, struct buf *b)
+{
+	struct rec r = {.type = REC_RESERVE, .uidnext = d->mark.uid_ceiling, .modseq = d->mark.modseq_ceiling};
+
+	rec_put(b, &r);
+}
+
+int disk_seal(struct disk *d, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	bool reset = false, torn;
+
+	if (read_on(d, &d->pending, &reset, &torn, e) < 0)
+		return -1;
+	if (reset)
+		return err_set(e, ESTALE, "%s/posthouse changed while its lock was taken over", d->dir_name);
+	if (mark_read(d->ph, &d->mark) < 0)
+		return err_sys(e, "%s/posthouse/mark", d->dir_name);
+	reserve_record(d, &b);
+	int rc = new_generation(d, buf_str(&b), false, e);
+	if (rc == 0)
+		buf_str_put(&d->pending, buf_str(&b));
+	buf_deinit(&b);
+	return rc;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------- */
+
+static int open_ph(struct disk *d, struct err *e)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+	d->ph = openat(d->o.dir_fd, "posthouse", flags);
+	if (d->ph < 0 && errno == ENOENT) {
+		if (mkdirat(d->o.dir_fd, "posthouse", 0700) < 0 && errno != EEXIST)
+			return err_sys(e, "%s/posthouse", d->dir_name);
+		d->ph = openat(d->o.dir_fd, "posthouse", flags);
+	}
+	return d->ph < 0 ? err_sys(e, "%s/posthouse", d->dir_name) : 0;
+}
+
+/*
+ * Loads from the generation gen, back to a snapshot or the first one, then forward. 0; 1: damaged;
+ * -1 *e. On 0, d follows the newest journal; *torn as read_on.
+ */
+static int load_chain(struct disk *d, uint64_t newest, struct buf *out, bool *torn, struct err *e)
+{
+	struct journal_head h, base;
+	bool reset = false;
+	int fd, rc;
+	uint64_t g = newest;
+
+	while ((rc = journal_open(d->ph, g, &fd, &h)) == -2 && --g)
+		; /* newest one's maker died in the middle of its header */
+	if (rc < 0)
+		return rc == -2 || errno == ENOENT ? 1 : err_sys(e, "%s/posthouse/journal", d->dir_name);
+	d->uidvalidity = h.uidvalidity;
+	for (int depth = 0;; depth++) {
+		base = h;
+		if (h.snapshot || !h.prev_gen)
+			break;
+		close(fd);
+		if (depth == CHAIN_MAX || journal_open(d->ph, base.prev_gen, &fd, &h) != 0)
+			return 1;
+		if (h.uidvalidity != d->uidvalidity) {
+			close(fd);
+			return 1;
+		}
+	}
+	if (base.snapshot && snapshot_read(d->ph, base.gen, out) < 0) {
+		close(fd);
+		return 1;
+	}
+	take_journal(d, fd, &base);
+	if (read_on(d, out, &reset, torn, e) < 0)
+		return -1;
+	return reset || d->gen < g;
+}
+
+/* Whether the journals reach as far as the mark says that they did. */
+static bool mark_fits(struct disk *d, bool empty)
+{
+	if (mark_read(d->ph, &d->mark) < 0) {
+		d->mark = (struct disk_mark){.uid_ceiling = 1, .modseq_ceiling = 1};
+		return errno == ENOENT && empty; /* its maker died between journal and mark */
+	}
+	return d->mark.generation < d->gen ||
+	       (d->mark.generation == d->gen && d->mark.offset <= d->offset);
+}
+
+/* Drops everything and begins again with a new UIDVALIDITY. The lock is held. */
+static int begin_anew(struct disk *d, uint64_t newest, struct err *e)
+{
+	struct journal_head h = {.gen = newest + 1};
+	int fd;
+
+	if (d->journal >= 0)
+		close(d->journal);
+	d->journal = -1;
+	d->before = 0;
+	h.uidvalidity = d->o.new_uidvalidity(d->o.ctx);
+	if (!h.uidvalidity)
+		return err_sys(e, "%s: no new UIDVALIDITY", d->dir_name);
+	if (journal_make(d->ph, &h, STR_NONE, &fd) < 0)
+		return err_sys(e, "%s/posthouse/journal", d->dir_name);
+	d->uidvalidity = h.uidvalidity;
+	take_journal(d, fd, &h);
+	d->mark = (struct disk_mark){.uid_ceiling = 1, .modseq_ceiling = 1, .new_mtime = -1, .cur_mtime = -1};
+	return mark_write(d, false, e);
+}
+
+/* Loads under the lock; damage ends in a new beginning. */
+static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct err *e)
+{
+	uint64_t newest;
+	bool torn = false;
+	int rc;
+
+	if (journal_newest(d->ph, &newest) < 0)
+		return err_sys(e, "%s/posthouse", d->dir_name);
+	if (!newest)
+		return begin_anew(d, 0, e);
+	rc = load_chain(d, newest, out, &torn, e);
+	if (rc < 0)
+		return -1;
+	if (rc > 0 || !mark_fits(d, out->n == 0)) {
+		buf_cut(out, 0);
+		*rebuilt = true;
+		return begin_anew(d, newest, e);
+	}
+	d->was_clean = !torn && d->mark.clean && d->mark.generation == d->gen && d->mark.offset == d->offset;
+	if (d->was_clean)
+		return 0;
+	/* Not closed in order, or open in another process: numbers up to the ceilings may have been shown. */
+	struct buf b = BUF_INIT;
+	reserve_record(d, &b);
+	if (torn)
+		rc = new_generation(d, buf_str(&b), false, e);
+	else
+		rc = disk_append(d, buf_str(&b), true, e);
+	if (rc == 0)
+		buf_str_put(out, buf_str(&b));
+	buf_deinit(&b);
+	return rc;
+}
+
+int disk_open(const struct disk_opts *o, struct disk **out, struct buf *records, bool *rebuilt, struct err *e)
+{
+	struct disk *d = xcalloc(1, sizeof *d);
+
+	d->o = *o;
+	d->dir_name = xstrdup(o->dir_name);
+	d->ph = d->journal = -1;
+	*rebuilt = false;
+	buf_reset(records);
+	if (open_ph(d, e) < 0 || (o->use_locks && lock_take(d, e) < 0)) {
+		disk_close(&d);
+		return -1;
+	}
+	d->locked = true;
+	int rc = load_locked(d, records, rebuilt, e);
+	if (rc == 0 && !disk_still_locked(d))
+		rc = err_set(e, EAGAIN, "%s/posthouse/lock was taken over", d->dir_name);
+	disk_unlock(d);
+	if (rc < 0)
+		disk_close(&d);
+	*out = d;
+	return rc;
+}
+
+void disk_close(struct disk **dp)
+{
+	struct disk *d = *dp;
+
+	if (!d)
+		return;
+	if (d->locked)
+		disk_unlock(d);
+	if (d->journal >= 0)
+		close(d->journal);
+	if (d->ph >= 0)
+		close(d->ph);
+	buf_deinit(&d->pending);
+	free(d->dir_name);
+	free(d);
+	*dp = NULL;
+}
+
+uint32_t disk_uidvalidity(const struct disk *d)
+{
+	return d->uidvalidity;
+}
+
+uint64_t disk_generation(const struct disk *d)
+{
+	return d->gen;
+}
+
+uint64_t disk_offset(const struct disk *d)
+{
+	return d->offset;
+}
+
+uint64_t disk_journal_size(const struct disk *d)
+{
+	return d->before + d->offset;
+}
+
+bool disk_was_clean(const struct disk *d, int64_t *new_mtime, int64_t *cur_mtime)
+{
+	*new_mtime = d->mark.new_mtime;
+	*cur_mtime = d->mark.cur_mtime;
+	return d->was_clean;
+}
+
+/* ---- following, locking, appending ------------------------------------------------------------ */
+
+int disk_tail(struct disk *d, struct buf *records, bool *reset, struct err *e)
+{
+	struct stat st;
+	bool torn;
+
+	*reset = false;
+	buf_str_put(records, buf_str(&d->pending));
+	buf_reset(&d->pending);
+	if (fstat(d->ph, &st) < 0 || st.st_nlink == 0) {
+		*reset = true; /* the folder was deleted */
+		return 0;
+	}
+	return read_on(d, records, reset, &torn, e);
+}
+
+int disk_lock(struct disk *d, struct buf *records, bool *reset, struct err *e)
+{
+	bool torn = false;
+
+	ASSERT(!d->locked);
+	*reset = false;
+	if (d->o.use_locks && lock_take(d, e) < 0)
+		return -1;
+	d->locked = true;
+	buf_str_put(records, buf_str(&d->pending));
+	buf_reset(&d->pending);
+	int rc = read_on(d, records, reset, &torn, e);
+	if (rc == 0 && torn && !*reset) {
+		rc = disk_seal(d, e);
+		buf_str_put(records, buf_str(&d->pending));
+		buf_reset(&d->pending);
+	}
+	if (rc < 0 || *reset)
+		disk_unlock(d);
+	return rc;
+}
+
+bool disk_locked(const struct disk *d)
+{
+	return d->locked;
+}
+
+int disk_append(struct disk *d, struct str records, bool sync, struct err *e)
+{
+	ASSERT(d->locked);
+	if (journal_write(d->journal, records, d->offset) < 0)
+		return err_sys(e, "%s/posthouse/journal", d->dir_name);
+	if (sync && fdatasync(d->journal) < 0)
+		return err_sys(e, "%s/posthouse/journal", d->dir_name);
+	d->offset += records.n;
+	return 0;
+}
+
+int disk_sync(struct disk *d, struct err *e)
+{
+	return fdatasync(d->journal) < 0 ? err_sys(e, "%s/posthouse/journal", d->dir_name) : 0;
+}
+
+bool disk_still_locked(const struct disk *d)
+{
+	return d->locked && (!d->o.use_locks || lock_ours(d));
+}
+
+void disk_unlock(struct disk *d)
+{
+	if (d->locked && d->o.use_locks)
+		lock_release(d);
+	d->locked = false;
+}
+
+int disk_reserve(struct disk *d, uint32_t uid, uint64_t modseq, struct err *e)
+{
+	struct disk_mark m;
+
+	ASSERT(d->locked);
+	if (uid < d->mark.uid_ceiling && modseq < d->mark.modseq_ceiling)
+		return 0;
+	if (mark_read(d->ph, &m) == 0) { /* another process may have gone further */
+		if (m.uid_ceiling > d->mark.uid_ceiling)
+			d->mark.uid_ceiling = m.uid_ceiling;
+		if (m.modseq_ceiling > d->mark.modseq_ceiling)
+			d->mark.modseq_ceiling = m.modseq_ceiling;
+		if (uid < d->mark.uid_ceiling && modseq < d->mark.modseq_ceiling)
+			return 0;
+	}
+	if (uid >= d->mark.uid_ceiling)
+		d->mark.uid_ceiling = uid > UINT32_MAX - UIDS_AHEAD - 1 ? UINT32_MAX : uid + UIDS_AHEAD;
+	if (modseq >= d->mark.modseq_ceiling)
+		d->mark.modseq_ceiling = modseq + MODSEQS_AHEAD;
+	return mark_write(d, false, e);
+}
+
+int disk_mark_clean(struct disk *d, int64_t new_mtime, int64_t cur_mtime, struct err *e)
+{
+	struct disk_mark m;
+
+	ASSERT(d->locked);
+	if (disk_sync(d, e) < 0)
+		return -1;
+	if (mark_read(d->ph, &m) == 0) {
+		d->mark.uid_ceiling = m.uid_ceiling > d->mark.uid_ceiling ? m.uid_ceiling : d->mark.uid_ceiling;
+		if (m.modseq_ceiling > d->mark.modseq_ceiling)
+			d->mark.modseq_ceiling = m.modseq_ceiling;
+	}
+	d->mark.new_mtime = new_mtime;
+	d->mark.cur_mtime = cur_mtime;
+	return mark_write(d, true, e);
+}
+
+int disk_compact(struct disk *d, struct str records, struct err *e)
+{
+	uint64_t old = d->gen;
+	struct journal_head h;
+	int fd;
+
+	ASSERT(d->locked);
+	/* A torn file of that number would be in the way: compaction can wait for the next generation. */
+	if (journal_open(d->ph, old + 1, &fd, &h) != -1 || errno != ENOENT)
+		return err_set(e, EEXIST, "%s/posthouse/journal.%llu is there already", d->dir_name,
+			       (unsigned long long)old + 1);
+	if (snapshot_write(d->ph, old + 1, records) < 0)
+		return err_sys(e, "%s/posthouse/snapshot", d->dir_name);
+	if (new_generation(d, STR_NONE, true, e) < 0)
+		return -1;
+	journal_prune(d->ph, old);
+	return 0;
+}
