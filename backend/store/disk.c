@@ -370,13 +370,18 @@ bool disk_locked(const struct disk *d)
 
 int disk_append(struct disk *d, struct str records, bool sync, struct err *e)
 {
+	struct err ignored;
+
 	ASSERT(d->locked);
-	if (journal_write(d->journal, records, d->offset) < 0)
-		return err_sys(e, "%s/posthouse/journal", d->dir_name);
-	if (sync && fdatasync(d->journal) < 0)
-		return err_sys(e, "%s/posthouse/journal", d->dir_name);
-	d->offset += records.n;
-	return 0;
+	if (journal_write(d->journal, records, d->offset) == 0 && (!sync || fdatasync(d->journal) == 0)) {
+		d->offset += records.n;
+		return 0;
+	}
+	err_sys(e, "%s/posthouse/journal", d->dir_name);
+	/* What may lie behind offset must never be read as valid. Where even this fails (full disk), the
+	 * tail is torn and the next holder of the lock seals it. */
+	new_generation(d, STR_NONE, false, &ignored);
+	return -1;
 }
 
 int disk_sync(struct disk *d, struct err *e)
