@@ -4,7 +4,9 @@
 PREFIX ?= /usr
 DESTDIR ?=
 SYSCONFDIR ?= /etc
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 BUILD ?= build/$(notdir $(CC))$(if $(SAN),-san)
 VERSION := 0.1.0
 
@@ -50,12 +52,16 @@ posthousectl_LIBS := -lcrypt -lev
 ALL_PROGRAMS := $(PROGRAMS) posthousectl
 BINS := $(foreach p,$(ALL_PROGRAMS),$(if $($(p)_SRC),$(BUILD)/bin/$(p)))
 
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+
 all: $(BINS)
 
 define program
 $(BUILD)/bin/$(1): $(call obj,$($(1)_SRC)) $(if $(filter imapd,$(1)),$(STORE)) $(LIB)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
+	@echo "  LINK $$@"
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$($(1)_LIBS)
 endef
 $(foreach p,$(ALL_PROGRAMS),$(eval $(call program,$(p))))
 
@@ -66,7 +72,8 @@ $(STORE): $(call obj,$(STORE_SRC))
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) -MMD -MP -c -o $@ $<
+	@echo "  CC   $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(WARN) -MMD -MP -c -o $@ $<
 
 # ---- unit tests: tests/unit/a/b_test.c tests a/b.c; cmocka --------------------------------------
 UNIT_SRC := $(call src,tests/unit)
@@ -74,7 +81,8 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 ALL_LIBS := -lssl -lcrypto -lcrypt -lutf8proc -lev -lpthread
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(STORE) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
 
 check: all $(UNIT_BIN)
 	@tests/unit/run $(UNIT_BIN)
@@ -92,7 +100,8 @@ fuzz:
 fuzz-bins: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(STORE) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer -pie -o $@ $^ $(ALL_LIBS)
+	@echo "  LINK $@"
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -pie -o $@ $^ $(ALL_LIBS)
 fuzz-smoke: fuzz
 	@tests/fuzz/run $(FUZZ_SECONDS)
 
