@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/imap/flags.h"
 
+#include "common/base/ensure.h"
 #include "common/imap/chars.h"
 
 static const struct {
