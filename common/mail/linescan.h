@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* linescan: counting line ends and finding line starts, 16 bytes a step where SSE2 is there. */
+#pragma once
+#include <stdint.h>
+#include "common/base/str.h"
+
+struct linescan {
+	uint64_t lf;   /* LFs in the bytes */
+	uint64_t bare; /* those without a CR before them */
+};
+/* Adds to *c; cr says whether the byte before the first one was a CR. */
+void linescan_count(struct linescan *c, struct str s, bool cr);
+/* Index of the first bare LF, s.n where there is none. */
+size_t linescan_bare(struct str s, bool cr);
+/* Index of the first '-' behind an LF (the byte before s is looked at by the caller), or s.n. */
+size_t linescan_dash(struct str s);
