@@ -105,6 +105,15 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(STORE) $(LIB)
 fuzz-smoke: fuzz
 	@tests/fuzz/run $(FUZZ_SECONDS)
 
+# ---- made from the settings table --------------------------------------------------------------
+$(BUILD)/settings-text: $(BUILD)/tests/tools/settings-text.o $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+conf/posthouse.conf: common/config/settings.def common/config/settings_text.c
+	@$(MAKE) -s $(BUILD)/settings-text
+	$(BUILD)/settings-text sample >$@
+man-settings: $(BUILD)/settings-text
+	@$< man
+
 # ---- keeping the house ---------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 fmt:
@@ -128,6 +137,6 @@ clean:
 help:
 	@sed -n 's/^\([a-z][a-z-]*\):.*/  make \1/p' Makefile | sort -u
 
-.PHONY: all check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
+.PHONY: all man-settings check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))

@@ -10,7 +10,6 @@
 
 struct cmd;
 struct view;
-struct idle;
 struct imap_parser;
 struct loop_timer;
 struct loop_defer;
@@ -25,29 +24,29 @@ struct client {
 	struct list link; /* imapd.clients */
 	struct imapd *im;
 	struct conn *conn;
-	uint32_t id;      /* client_start.conn */
+	uint32_t id; /* client_start.conn */
 	enum client_state state;
 	struct view *view;
 	struct cmd *cmd;             /* under way, or NULL */
 	struct imap_parser *parser;  /* NULL while nothing of a command has come */
-	struct idle *idle;           /* in IDLE */
 	struct loop_timer *timer;    /* inactivity */
-	struct loop_defer *turn;     /* a yielded command, or input to look at again */
-	const char *bye;             /* to be said after the command at hand */
+	struct loop_defer *turn;     /* a yielded command, pending changes in IDLE, or input to look at again */
+	char *bye;                   /* to be said after the command at hand */
+	const char *ended;           /* event name of the log line at the end, once it is known */
 	char *user, *session, *rip;
-	uint64_t since_ms;
+	uint16_t rport;
+	uint64_t since_ms, input_ms;
+	uint64_t headers, bodies;    /* bytes of messages sent by FETCH, for the log */
 	unsigned bad;                /* bad commands in a row */
-	bool tls, preauth, utf8;
-	bool id_logged;
-	bool told_idle;              /* what on_client_state was told */
+	bool tls, id_logged, idle;
 };
 
-/* Leaves the selected folder (the view goes), state authenticated. */
+/* Leaves the selected folder; state authenticated. */
 void client_unselect(struct client *c);
-void client_select(struct client *c, struct view *v); /* takes v over */
+/* v is the selected folder from now on, and the client's. */
+void client_select(struct client *c, struct view *v);
+void client_idle(struct client *c, bool on); /* IDLE begins or ends */
 /* Appends the capabilities, as CAPABILITY and the login reply name them. */
 void client_capability(const struct client *c, struct buf *out);
-/* Input waits for the running command (IDLE's DONE, APPEND's literal): it takes it by conn_in and
- * conn_consume in its input callback. NULL: back to commands. */
-typedef void client_input_fn(struct client *c, void *ctx);
-void client_take_input(struct client *c, client_input_fn *fn, void *ctx);
+/* The command at hand has ended (cmd.c): look for the next one. */
+void client_next(struct client *c);

@@ -17,7 +17,7 @@
  * and call cmd_wake(cmd). A cmd may end (CMD_DONE) while completions are outstanding (read-ahead):
  * they come back with cmd_back false. What a command holds beside its arena is let go in on_free.
  *
- * The view (cmd->view) stays open until the cmd is freed, even where the client has gone.
+ * The view (cmd->view) and the arguments stay until the cmd is freed, even where the client has gone.
  */
 #pragma once
 #include "backend/imapd/client.h"
@@ -26,8 +26,9 @@
 #include "common/io/jobs.h"
 
 struct view;
-struct seqset;
+struct imap_arg;
 struct imap_parser;
+struct imap_seqset;
 
 enum cmd_next { CMD_DONE, CMD_YIELD, CMD_FULL, CMD_WAIT };
 typedef enum cmd_next cmd_run_fn(struct cmd *cmd);
@@ -39,10 +40,8 @@ enum { /* cmd_row.states: where the command is legal */
 };
 enum { /* cmd_row.flags */
 	CMD_UID = 1,        /* legal with UID in front */
-	CMD_UID_ONLY = 2,   /* legal only with UID in front */
-	CMD_NO_EXPUNGE = 4, /* without UID: no EXPUNGE may be told before the tagged reply (RFC 3501 7.4.1) */
-	CMD_SYNC = 8,       /* look at the disk before the tagged reply, where changes don't come by themselves */
-	CMD_STREAM = 16,    /* starts when its message literal begins (APPEND) */
+	CMD_NO_EXPUNGE = 2, /* without UID: no EXPUNGE may be told before the tagged reply (RFC 3501 7.4.1) */
+	CMD_STREAM = 4,     /* starts when its message literal is announced (APPEND) */
 };
 
 struct cmd_row {
@@ -58,7 +57,7 @@ struct cmd {
 	const struct cmd_row *row;
 	struct str tag;
 	bool uid;                  /* UID FETCH, UID STORE ... */
-	struct imap_parser *in;    /* arguments: read them in start, they are gone in later runs */
+	const struct imap_arg *args; /* common/imap/args.h; they live as long as the cmd */
 	struct arena arena;        /* freed after the tagged reply */
 	struct view *view;         /* selected folder, or NULL */
 	cmd_run_fn *run;
@@ -66,12 +65,16 @@ struct cmd {
 	void (*on_free)(struct cmd *cmd);
 	struct store_result result; /* of the last cmd_stored */
 
+	bool wants_input;          /* run is called for input too, and takes it by conn_in (IDLE, APPEND) */
+	bool at_literal;           /* CMD_STREAM: the message literal has been announced */
+
 	/* cmd.c and client.c */
+	struct imap_parser *parser; /* the cmd's own now, where the client went or the cmd ended early */
 	enum cmd_next next;
 	unsigned waits;
-	bool in_run, woken, done;
-	uint64_t slice_us, began_ms;
-	struct str reply;          /* tagged reply without tag */
+	bool in_run, woken, finishing, bad, refused;
+	uint64_t slice_us;
+	char *reply;               /* tagged reply without its tag */
 };
 
 /* ---- results: each returns CMD_DONE ----------------------------------------------------------- */
@@ -95,16 +98,24 @@ bool cmd_tired(struct cmd *cmd);
 #define CMD_SLICE_US 5000
 struct buf *cmd_out(struct cmd *cmd);  /* untagged output: whole lines only before returning */
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* ---- arguments -------------------------------------------------------------------------------- */
 struct uids { /* ascending, each once */
 	uint32_t *a;
 	size_t n;
 };
-/* Resolves a set (numbers, or UIDs where cmd->uid) against the view; memory in the command's arena.
- * False: a number beyond the view's messages (RFC 3501 section 9: BAD), the reply is then set. */
-bool cmd_resolve(struct cmd *cmd, const struct seqset *set, struct uids *out);
-/* The same without complaint: what doesn't exist is left out (SEARCH). */
-void cmd_resolve_set(struct cmd *cmd, const struct seqset *set, bool by_uid, struct uids *out);
+/*
+ * Takes a sequence set (message numbers, or UIDs where cmd->uid) and resolves it against the view:
+ * the messages that the client knows, untold tombstones (msg.state & MSG_EXPUNGED) among them.
+ * Memory in the command's arena. False: not the grammar, or a number beyond the view's messages
+ * (RFC 3501 section 9); cmd_bad was called, return CMD_DONE.
+ */
+bool cmd_take_set(struct cmd *cmd, const struct imap_arg **a, struct uids *out);
+/* The same without complaint for a parsed set (which it resolves): what isn't there is left out. */
+void cmd_resolve_set(struct cmd *cmd, struct imap_seqset *set, bool by_uid, struct uids *out);
+/* Takes a mailbox name; *name is UTF-8 in the arena. False: BAD or NO was said, return CMD_DONE. */
+bool cmd_take_mailbox(struct cmd *cmd, const struct imap_arg **a, struct str *name);
+/* The name as it goes on the wire (modified UTF-7, quoted). */
+void cmd_put_mailbox(struct buf *out, struct str name);
 
-/* Commands of other files (rows in cmdtable.c). */
+/* Commands of other directories (rows in cmdtable.c): FETCH, SEARCH; with UID too (cmd->uid). */
 cmd_run_fn fetch_start, search_start;

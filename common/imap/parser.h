@@ -103,20 +103,21 @@ struct imap_parser {
 
 	/* private */
 	struct arena arena;
-	struct buf tok;
+	struct buf tok; /* the token at hand */
 	struct imap_level *open;
-	struct imap_arg *tail,
-		*before; /* the last node of the open level, and the one before that */
-	size_t used;	 /* bytes of this command */
+	struct imap_arg *tail, *before; /* the last node of the open level, and the one before it */
+	size_t used;			/* bytes of this command, streamed ones aside */
+	uint64_t left;			/* bytes that the literal at hand still has */
 	unsigned depth, nodes;
 	uint8_t state;
-	bool cr, silent;
-	struct {
+	bool cr;     /* a CR that waits for its LF */
+	bool glue;   /* the atom at hand follows a list without a space */
+	bool silent; /* refused by the caller: no answer is due */
+	struct imap_announce {
 		uint64_t n;
 		unsigned digits;
-		bool open, closed, plus, bad;
-	} lit;
-	uint64_t left; /* bytes of the literal at hand */
+		bool open, plus, closed, zero, bad;
+	} lit; /* the "{n+}" at hand, also in a line that is being dropped */
 };
 
 void imap_parser_init(struct imap_parser *p, const struct imap_limits *limits);
@@ -126,7 +127,8 @@ enum imap_parse imap_parse_step(struct imap_parser *p, struct str input, size_t 
 bool imap_parser_take(struct imap_parser *p);
 void imap_parser_stream(struct imap_parser *p);
 void imap_parser_refuse(struct imap_parser *p);
-/* The command (or BAD) is answered: its memory goes back, the next one may be parsed. */
+/* The command (or BAD) is answered: its memory goes back, the next one may be parsed. Not needed
+ * after imap_parser_refuse. */
 void imap_parser_done(struct imap_parser *p);
 /* The same, and what was parsed is overwritten first: LOGIN's password. */
 void imap_parser_wipe(struct imap_parser *p);

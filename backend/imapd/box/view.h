@@ -13,17 +13,23 @@
 
 struct view;
 
-struct view_ops { /* of the client; all but full may be NULL */
+struct view_ops { /* of the client */
 	struct buf *(*out)(void *ctx);
 	bool (*full)(void *ctx);     /* the client's output buffer is full */
-	void (*pending)(void *ctx);  /* something to tell has come up (IDLE tells it at once) */
+	void (*pending)(void *ctx);  /* in push mode: view_tell is due, later in this turn */
 	void (*gone)(void *ctx);     /* FOLDER_GONE: the session must leave */
+	void (*live)(void *ctx);     /* folder_live has changed; may be NULL */
 };
 
 /* Opens. done gets the view, or NULL with the fault in r. */
 typedef void view_open_fn(void *ctx, const struct store_result *r, struct view *v);
-struct view *view_open(struct store *st, struct str name, bool writable, view_open_fn *done, void *ctx);
-void view_set_ops(struct view *v, const struct view_ops *ops, void *ctx); /* NULL: nobody is told any more */
+struct view_opts {
+	struct str name;
+	bool writable;
+	bool keywords; /* clients may make new ones */
+};
+struct view *view_open(struct store *st, const struct view_opts *o, view_open_fn *done, void *ctx);
+void view_set_ops(struct view *v, const struct view_ops *ops, void *ctx);
 void view_close(struct view **v); /* at any time, before done too (which is then not called) */
 
 struct folder *view_folder(const struct view *v);
@@ -51,13 +57,18 @@ bool view_is_recent(const struct view *v, uint32_t uid);
 void view_put_flags(const struct view *v, const struct msg *m, struct buf *out);
 /* "(\Draft ... kw)" of SELECT's FLAGS and, with permanent, of PERMANENTFLAGS. */
 void view_put_flag_list(const struct view *v, bool permanent, struct buf *out);
-/* FETCH or STORE told the message's flags as they are now: a pending change of it is told no more. */
+/*
+ * A command that changes flags passes the view as the request's origin; the view then takes no note
+ * of the change and the command tells it itself (or doesn't: .SILENT). view_flags_told: FETCH or
+ * STORE told the message's flags as they are now: a pending change of it is told no more.
+ */
 void view_flags_told(struct view *v, uint32_t uid);
 
 /* ---- telling ---------------------------------------------------------------------------------- */
 bool view_pending(const struct view *v);
+/* Push mode (IDLE): a flag change is written at once if the client keeps up; for all else
+ * ops.pending is called. */
+void view_push(struct view *v, bool on);
 /* Writes what is pending: keywords, EXPUNGE (if allowed), EXISTS and RECENT, FETCH (FLAGS) of new and
  * of changed messages. False: the output is full, call again when it has drained. */
 bool view_tell(struct view *v, bool expunge);
-/* The answer is about to be read from scratch (SELECT): nothing is pending now. */
-void view_reset(struct view *v);

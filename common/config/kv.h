@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kv: reader of NAME=value files in the syntax of Courier's shell files (FEATURES.md X11): comments,
+ * blank lines, 'single' and "double" quotes, backslash, $NAME and ${NAME} of an earlier line (empty
+ * where there is none). What a shell would run is an error. All errors name file and line.
+ */
+#pragma once
+#include "common/base/err.h"
+#include "common/base/buf.h"
+
+#define KV_FILE_MAX (1024 * 1024)
+#define KV_VALUE_MAX 65536 /* after expansion: $A$A$A ... can't grow without end */
+
+/* Called for each line; value is expanded and valid during the call. -1 stops, with *e filled. */
+typedef int kv_fn(void *ctx, struct str name, struct str value, unsigned line, struct err *e);
+
+/* Reads a whole regular file of at most max bytes. -1: *e says what is wrong with it. */
+int kv_load(const char *path, size_t max, struct buf *out, struct err *e);
+/* file: its name in error texts. */
+int kv_parse(struct str text, const char *file, kv_fn *fn, void *ctx, struct err *e);

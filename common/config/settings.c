@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/config/settings.h"
+
+#include <sys/stat.h>
+
+#include "common/base/ensure.h"
+#include "common/base/secret.h"
+#include "common/config/kv.h"
+#include "common/config/names.h"
+#include "common/config/table.h"
+
+enum { SECRET_MAX = 16384 };
+
+struct loading {
+	struct settings *s;
+	struct buf *warnings;
+	const char *file; /* NULL: not from a file, where says it all */
+	char *seen;       /* per row: was it set by the source that is being read? */
+};
+
+/* Where a value stands, for error texts. */
+struct where {
+	const char *source; /* file name, "environment", "--set" */
+	unsigned line;      /* 0: none */
+};
+
+static const char *where_text(struct where w, char out[160])
+{
+	if (w.line)
+		snprintf(out, 160, "%.140s:%u", w.source, w.line);
+	else
+		snprintf(out, 160, "%.140s", w.source);
+	return out;
+}
+
+static void set_string(struct settings *s, const struct table_row *r, struct str value)
+{
+	const char **p = table_string(s, r);
+	char *old = (char *)*p;
+
+	*p = str_dup(value); /* first: value may lie in the old one */
+	if (old && r->kind == TABLE_SECRET)
+		secret_zero(old, strlen(old));
+	free(old);
+}
+
+static int parse_bool(struct str v, bool *out)
+{
+	bool yes = str_eq(v, STR("1")) || str_ieq(v, STR("yes"));
+
+	if (!yes && !str_eq(v, STR("0")) && !str_ieq(v, STR("no")))
+		return -1;
+	*out = yes;
+	return 0;
+}
+
+static bool is_choice(const char *choices, struct str v)
+{
+	struct str rest = str_c(choices);
+
+	while (rest.p)
+		if (str_eq(str_split(&rest, '|'), v))
+			return true;
+	return false;
+}
+
+/* AUTHMODULES names what this version can ask; Courier's own files say "authdaemon". */
+static int check_authmodules(struct str v, const char *where, struct err *e)
+{
+	while (v.p) {
+		struct str word = str_trim(str_split(&v, ' '));
+
+		if (word.n == 0 || str_eq(word, STR("passwd-file")))
+			continue;
+		if (str_eq(word, STR("authdaemon")))
+			return err_set(e, EINVAL,
+				       "%s: AUTHMODULES=authdaemon: courier-authlib can't be asked yet, "
+				       "there is only passwd-file so far", where);
+		return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known, there is only passwd-file so far",
+			       where, STR_ARG(str_sub(word, 0, 40)));
+	}
+	return 0;
+}
+
+static int assign(struct settings *s, const struct table_row *r, struct str v, const char *where, struct err *e)
+{
+	uint64_t n;
+
+	switch (r->kind) {
+	case TABLE_NUM:
+		if (!str_u64(v, &n))
+			return err_set(e, EINVAL, "%s: %s=%.*s is not a number (%llu to %llu %s)", where, r->name,
+				       STR_ARG(str_sub(v, 0, 40)), (unsigned long long)r->min,
+				       (unsigned long long)r->max, r->unit);
+		if (n < r->min || n > r->max)
+			return err_set(e, ERANGE, "%s: %s=%.*s is out of range (%llu to %llu %s)", where, r->name,
+				       STR_ARG(str_sub(v, 0, 40)), (unsigned long long)r->min,
+				       (unsigned long long)r->max, r->unit);
+		*table_number(s, r) = n;
+		return 0;
+	case TABLE_BOOL:
+		if (parse_bool(v, table_bool(s, r)) != 0)
+			return err_set(e, EINVAL, "%s: %s=%.*s: 1 or 0 is wanted", where, r->name,
+				       STR_ARG(str_sub(v, 0, 40)));
+		return 0;
+	case TABLE_ENUM:
+		if (!is_choice(r->choices, v))
+			return err_set(e, EINVAL, "%s: %s=%.*s: one of %s is wanted", where, r->name,
+				       STR_ARG(str_sub(v, 0, 40)), r->choices);
+		break;
+	default:
+		if (str_eq(str_c(r->name), STR("AUTHMODULES")) && check_authmodules(v, where, e) != 0)
+			return -1;
+	}
+	set_string(s, r, v);
+	return 0;
+}
+
+static const struct table_row *row_named(struct str name)
+{
+	for (size_t i = 0; i < table_n; i++)
+		if (table_rows[i].name && str_eq(str_c(table_rows[i].name), name))
+			return &table_rows[i];
+	return NULL;
+}
+
+static int unknown_name(struct str name, const char *where, struct err *e)
+{
+	size_t best = name.n / 3 + 2;
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < table_n; i++) {
+		size_t d;
+
+		if (table_rows[i].name == NULL)
+			continue;
+		d = names_distance(name, str_c(table_rows[i].name), best);
+		if (d < best) {
+			best = d;
+			nearest = table_rows[i].name;
+		}
+	}
+	name = str_sub(name, 0, 64);
+	if (nearest)
+		return err_set(e, EINVAL, "%s: unknown setting %.*s; is %s meant?", where, STR_ARG(name), nearest);
+	return err_set(e, EINVAL, "%s: unknown setting %.*s", where, STR_ARG(name));
+}
+
+static int without_effect(struct loading *l, struct str name, const char *where, struct err *e)
+{
+	const char *why = "no longer needed";
+
+	switch (names_classify(name)) {
+	case NAMES_SLIP:
+		return err_set(e, EINVAL, "%s: unknown setting IMAP_USERLOCKS; IMAP_USELOCKS is meant", where);
+	case NAMES_LATER:
+		why = "not implemented yet";
+		break;
+	case NAMES_DEAD:
+		break;
+	default:
+		return unknown_name(name, where, e);
+	}
+	if (l->warnings)
+		buf_printf(l->warnings, "%s: %.*s is ignored: %s\n", where, STR_ARG(name), why);
+	return 0;
+}
+
+/* NAME_FILE=path for a secret NAME. */
+static int assign_from_file(struct settings *s, const struct table_row *r, struct str path, const char *where,
+			    struct err *e)
+{
+	char *name = str_dup(path);
+	struct buf b = BUF_INIT;
+	struct err inner;
+	struct stat st;
+	int rc;
+
+	rc = kv_load(name, SECRET_MAX, &b, &inner);
+	if (rc != 0)
+		err_set(e, inner.code, "%s: %s_FILE: %s", where, r->name, inner.text);
+	else if (stat(name, &st) == 0 && st.st_mode & S_IROTH)
+		rc = err_set(e, EPERM, "%s: %s_FILE: everybody may read %s (chmod o-r)", where, r->name, name);
+	else if (str_has_nul(buf_str(&b)))
+		rc = err_set(e, EINVAL, "%s: %s_FILE: %s is not a text file", where, r->name, name);
+	else
+		rc = assign(s, r, str_trim(buf_str(&b)), where, e);
+	buf_wipe(&b);
+	free(name);
+	return rc;
+}
+
+static bool same_value(struct settings *s, const struct table_row *r, struct str v)
+{
+	uint64_t n;
+	bool yes;
+
+	switch (r->kind) {
+	case TABLE_NUM:
+		return str_u64(v, &n) && n == *table_number(s, r);
+	case TABLE_BOOL:
+		return parse_bool(v, &yes) == 0 && yes == *table_bool(s, r);
+	default:
+		return str_eq(v, str_c(*table_string(s, r)));
+	}
+}
+
+static int take(struct loading *l, struct str name, struct str value, struct where w, struct err *e)
+{
+	const struct table_row *r = row_named(name);
+	bool from_file = false;
+	char where[160];
+
+	where_text(w, where);
+	if (r == NULL && str_ends(name, STR("_FILE"))) {
+		r = row_named(str_sub(name, 0, name.n - 5));
+		from_file = r && r->kind == TABLE_SECRET;
+		if (!from_file)
+			r = NULL;
+	}
+	if (r == NULL)
+		return without_effect(l, name, where, e);
+	for (size_t i = 0; i < value.n; i++)
+		if ((unsigned char)value.p[i] < ' ' || value.p[i] == 127)
+			return err_set(e, EINVAL, "%s: %s: a control character in the value", where, r->name);
+	if (l->seen[r - table_rows] && (from_file || !same_value(l->s, r, value)))
+		return err_set(e, EINVAL, "%s: %s is set twice, with different values", where, r->name);
+	l->seen[r - table_rows] = 1;
+	if (from_file)
+		return assign_from_file(l->s, r, value, where, e);
+	return assign(l->s, r, value, where, e);
+}
+
+static int take_line(void *ctx, struct str name, struct str value, unsigned line, struct err *e)
+{
+	struct loading *l = ctx;
+
+	return take(l, name, value, (struct where){l->file, line}, e);
+}
+
+static int load_file(struct loading *l, const char *file, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct err inner;
+	int rc;
+
+	l->file = file ? file : POSTHOUSE_SYSCONFDIR "/posthouse/posthouse.conf";
+	rc = kv_load(l->file, KV_FILE_MAX, &text, &inner);
+	if (rc == 0)
+		rc = kv_parse(buf_str(&text), l->file, take_line, l, e);
+	else if (file == NULL && (inner.code == ENOENT || inner.code == ENOTDIR))
+		rc = 0;
+	else
+		err_set(e, inner.code, "can't read the settings: %s", inner.text);
+	buf_wipe(&text);
+	return rc;
+}
+
+static int load_env(struct loading *l, struct err *e)
+{
+	for (char **v = environ; v && *v; v++) {
+		struct str value = str_c(*v), name = str_split(&value, '=');
+
+		if (str_starts(name, STR("PH_")) &&
+		    take(l, str_from(name, 3), value, (struct where){"environment (PH_...)", 0}, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int load_set(struct loading *l, const char *const *set, struct err *e)
+{
+	for (; set && *set; set++) {
+		struct str value = str_c(*set), name = str_split(&value, '=');
+
+		if (value.p == NULL)
+			return err_set(e, EINVAL, "--set %s: NAME=value is wanted", *set);
+		if (take(l, name, value, (struct where){"--set", 0}, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int settings_load(struct settings *s, const struct settings_opts *o, struct buf *warnings, struct err *e)
+{
+	struct loading l = {.s = s, .warnings = warnings, .seen = xcalloc(table_n, 1)};
+	int rc;
+
+	memset(s, 0, sizeof *s);
+	for (size_t i = 0; i < table_n; i++)
+		if (table_rows[i].name)
+			ASSERT(assign(s, &table_rows[i], str_c(table_rows[i].text), "default", NULL) == 0);
+	rc = load_file(&l, o->file, e);
+	memset(l.seen, 0, table_n);
+	if (rc == 0 && !o->no_env)
+		rc = load_env(&l, e);
+	memset(l.seen, 0, table_n);
+	if (rc == 0)
+		rc = load_set(&l, o->set, e);
+	free(l.seen);
+	if (rc != 0)
+		settings_free(s);
+	return rc;
+}
+
+void settings_free(struct settings *s)
+{
+	for (size_t i = 0; i < table_n; i++) {
+		const struct table_row *r = &table_rows[i];
+
+		if (r->name == NULL || r->kind == TABLE_NUM || r->kind == TABLE_BOOL)
+			continue;
+		set_string(s, r, STR_NONE);
+		free((char *)*table_string(s, r));
+		*table_string(s, r) = NULL;
+	}
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "common/imap/caps.h"
+
+#include "common/base/ensure.h"
+
+enum {
+	PLAIN = 1 << IMAP_CAPS_PLAIN,
+	BEFORE = PLAIN | 1 << IMAP_CAPS_TLS,
+	AFTER = 1 << IMAP_CAPS_SESSION,
+	EVERY = BEFORE | AFTER
+};
+
+enum condition { ALWAYS, PLUS, MINUS, STARTTLS, LOGIN_ON, LOGIN_OFF, IDLE };
+
+static const struct cap {
+	const char *name;
+	unsigned states;
+	enum condition when;
+	bool unfiltered;
+} caps[] = {
+	{"IMAP4rev1", EVERY, ALWAYS, true},
+	{"LITERAL+", EVERY, PLUS, false},
+	{"LITERAL-", EVERY, MINUS, false},
+	{"SASL-IR", BEFORE, LOGIN_ON, false},
+	{"ID", EVERY, ALWAYS, false},
+	{"STARTTLS", PLAIN, STARTTLS, true},
+	{"LOGINDISABLED", PLAIN, LOGIN_OFF, true},
+	{"AUTH=PLAIN", BEFORE, LOGIN_ON, false},
+	{"AUTH=LOGIN", BEFORE, LOGIN_ON, false},
+	{"ENABLE", AFTER, ALWAYS, false},
+	{"IDLE", AFTER, IDLE, false},
+	{"NAMESPACE", AFTER, ALWAYS, false},
+	{"UIDPLUS", AFTER, ALWAYS, false},
+	{"MOVE", AFTER, ALWAYS, false},
+	{"CHILDREN", AFTER, ALWAYS, false},
+	{"UNSELECT", AFTER, ALWAYS, false},
+	{"SPECIAL-USE", AFTER, ALWAYS, false},
+	{"CREATE-SPECIAL-USE", AFTER, ALWAYS, false},
+};
+
+static bool holds(enum condition when, const struct imap_caps *c)
+{
+	bool off = c->state == IMAP_CAPS_PLAIN && c->login_disabled;
+
+	switch (when) {
+	case ALWAYS:
+		return true;
+	case PLUS:
+		return !c->literal_minus;
+	case MINUS:
+		return c->literal_minus;
+	case STARTTLS:
+		return c->starttls;
+	case LOGIN_ON:
+		return !off;
+	case LOGIN_OFF:
+		return off;
+	case IDLE:
+		return c->idle;
+	}
+	return false;
+}
+
+static bool next_word(struct str text, size_t *it, struct str *word)
+{
+	size_t start;
+
+	while (*it < text.n && (text.p[*it] == ' ' || text.p[*it] == '\t'))
+		++*it;
+	start = *it;
+	while (*it < text.n && text.p[*it] != ' ' && text.p[*it] != '\t')
+		++*it;
+	*word = str_sub(text, start, *it - start);
+	return word->n > 0;
+}
+
+/* A list made for one of LITERAL+ and LITERAL- goes for the other: IMAP_LITERAL decides which. */
+static bool same_cap(struct str word, const struct cap *cap)
+{
+	struct str name = str_c(cap->name);
+
+	if (cap->when == PLUS || cap->when == MINUS)
+		return str_ieq(word, STR("LITERAL+")) || str_ieq(word, STR("LITERAL-"));
+	return str_ieq(word, name);
+}
+
+static bool named(struct str filter, const struct cap *cap)
+{
+	struct str word;
+
+	for (size_t it = 0; next_word(filter, &it, &word);)
+		if (same_cap(word, cap))
+			return true;
+	return false;
+}
+
+void imap_caps_put(struct buf *out, const struct imap_caps *c)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < ARRAY_LEN(caps); i++) {
+		const struct cap *cap = &caps[i];
+		if (!(cap->states & 1U << c->state) || !holds(cap->when, c))
+			continue;
+		if (c->filter.n && !cap->unfiltered && !named(c->filter, cap))
+			continue;
+		if (!first)
+			buf_putc(out, ' ');
+		buf_puts(out, cap->name);
+		first = false;
+	}
+}
+
+bool imap_caps_unknown(struct str filter, size_t *it, struct str *word)
+{
+	while (next_word(filter, it, word)) {
+		bool known = false;
+		for (size_t i = 0; i < ARRAY_LEN(caps); i++)
+			known |= same_cap(*word, &caps[i]);
+		if (!known)
+			return true;
+	}
+	return false;
+}
