@@ -84,7 +84,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(STORE) $(LIB)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
 
-check: all $(UNIT_BIN)
+check: all $(UNIT_BIN) $(BUILD)/settings-text layers
+	@tests/lint/settings $(BUILD)/settings-text
 	@tests/unit/run $(UNIT_BIN)
 check-asan:
 	$(MAKE) SAN=1 check
