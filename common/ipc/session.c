@@ -7,6 +7,7 @@ void session_assign_put(struct buf *b, const struct session_assign *a)
 	user_record_put(b, &a->record);
 	wire_u64(b, a->dev);
 	wire_u64(b, a->ino);
+	wire_u8(b, a->shared_uid);
 	wire_str(b, a->hostname);
 	wire_str(b, a->opaque);
 }
@@ -18,6 +19,7 @@ bool session_assign_get(struct str body, struct session_assign *a)
 	user_record_get(&w, &a->record);
 	a->dev = wire_get_u64(&w);
 	a->ino = wire_get_u64(&w);
+	a->shared_uid = wire_get_bool(&w);
 	a->hostname = ipc_get_word(&w, 256);
 	a->opaque = wire_get_str(&w, SESSION_OPAQUE_MAX);
 	if (a->opaque.n > 0 && a->opaque.p[a->opaque.n - 1] != '\0')
@@ -28,6 +30,8 @@ bool session_assign_get(struct str body, struct session_assign *a)
 void session_conn_put(struct buf *b, const struct session_conn *c)
 {
 	wire_u32(b, c->conn);
+	wire_u64(b, c->dev);
+	wire_u64(b, c->ino);
 	session_facts_put(b, &c->facts);
 	wire_str(b, c->user);
 	wire_str(b, c->tag);
@@ -40,6 +44,8 @@ bool session_conn_get(struct str body, struct session_conn *c)
 	struct wire w = wire_reader(body);
 
 	c->conn = wire_get_u32(&w);
+	c->dev = wire_get_u64(&w);
+	c->ino = wire_get_u64(&w);
 	session_facts_get(&w, &c->facts);
 	c->user = ipc_get_line(&w, IPC_NAME_MAX);
 	c->tag = ipc_get_word(&w, IPC_NAME_MAX);

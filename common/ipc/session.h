@@ -11,25 +11,22 @@
 #include "common/ipc/record.h"
 
 enum session_msg {
-	SESSION_MKMAILDIR = 1,     /* master -> pool child, session_assign, no fds: become the user, make the
-				    * Maildir (0700) that is missing, answer SESSION_MADE, exit */
-	SESSION_MADE = 2,          /* child -> master, session_failed (empty text = made) */
-	SESSION_ASSIGN = 3,        /* master -> pool child, session_assign; fds: Maildir (O_RDONLY directory),
+	SESSION_ASSIGN = 1,        /* master -> pool child, session_assign; fds: Maildir (O_RDONLY directory),
 				    * store lock, shared crash page (memfd), and, last, the notifyd link if there is one */
-	SESSION_READY = 4,         /* imapd -> master, empty: the store is open */
-	SESSION_FAILED = 5,        /* imapd -> master, session_failed: could not; it exits */
-	SESSION_CONN = 6,          /* master -> imapd, session_conn; 1 fd */
-	SESSION_ACCEPTED = 7,      /* imapd -> master, u32 conn */
-	SESSION_REFUSED = 8,       /* imapd -> master, session_failed with conn */
-	SESSION_ENDED = 9,         /* imapd -> master, u32 conn: this connection is over */
-	SESSION_LEAVE = 10,        /* imapd -> master, empty: idle for IMAPD_LINGER seconds, may I go? */
-	SESSION_LEAVE_GRANTED = 11,/* master -> imapd */
-	SESSION_LEAVE_DENIED = 12, /* master -> imapd: a connection is on its way */
-	SESSION_NOTIFYD = 13,      /* master -> imapd, 1 fd: a new link to notifyd */
-	SESSION_NOTIFYD_WANTED = 14, /* imapd -> master: the link broke; a new one, please */
-	SESSION_SHUTDOWN = 15,     /* master -> imapd, text: say BYE with it and leave */
-	SESSION_STATE = 16,        /* imapd -> master, session_state: for posthousectl who; sent when it changes, rarely */
-	SESSION_KICK = 17,         /* master -> imapd, u32 conn (0 = all), text */
+	SESSION_READY = 2,         /* imapd -> master, empty: the store is open */
+	SESSION_FAILED = 3,        /* imapd -> master, session_failed: could not; it exits */
+	SESSION_CONN = 4,          /* master -> imapd, session_conn; 1 fd */
+	SESSION_ACCEPTED = 5,      /* imapd -> master, u32 conn */
+	SESSION_REFUSED = 6,       /* imapd -> master, session_failed with conn */
+	SESSION_ENDED = 7,         /* imapd -> master, u32 conn: this connection is over */
+	SESSION_LEAVE = 8,        /* imapd -> master, empty: idle for IMAPD_LINGER seconds, may I go? */
+	SESSION_LEAVE_GRANTED = 9,/* master -> imapd */
+	SESSION_LEAVE_DENIED = 10, /* master -> imapd: a connection is on its way */
+	SESSION_NOTIFYD = 11,      /* master -> imapd, 1 fd: a new link to notifyd */
+	SESSION_NOTIFYD_WANTED = 12, /* imapd -> master: the link broke; a new one, please */
+	SESSION_SHUTDOWN = 13,     /* master -> imapd, text: say BYE with it and leave */
+	SESSION_STATE = 14,        /* imapd -> master, session_state: for posthousectl who; sent when it changes, rarely */
+	SESSION_KICK = 15,         /* master -> imapd, u32 conn (0 = all), text */
 };
 
 #define SESSION_OPAQUE_MAX 16384 /* bytes of session_assign.opaque */
@@ -37,14 +34,16 @@ enum session_msg {
 struct session_assign {
 	struct user_record record;
 	uint64_t dev, ino;         /* identity of the store */
+	bool shared_uid;           /* this uid owns other stores too: without Landlock, refuse (P8) */
 	struct str hostname;
 	struct str opaque;         /* names of messages that crashed an earlier imapd, each with a NUL behind it */
 };
 
 struct session_conn {
 	uint32_t conn;             /* number of the connection, unique within the master */
+	uint64_t dev, ino;         /* the store that this login leads to: imapd refuses any but its own */
 	struct session_facts facts;
-	struct str user;           /* must equal the record's canonical name or be an alias of the store */
+	struct str user;           /* canonical name; another than the record's where aliases share a store */
 	struct str tag, verb;      /* empty tag: say PREAUTH greeting instead (not used by the network) */
 	struct str unread;
 };

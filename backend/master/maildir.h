@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * maildir: opens an account's Maildir, and makes it where it is missing. Blocks; runs on an I/O
+ * thread of the master.
+ */
+#pragma once
+#include "common/base/err.h"
+#include "common/base/str.h"
+
+struct maildir_want {
+	bool become;           /* we are root: touch the volume as uid and gid, not as root */
+	uint32_t uid, gid;
+	const char *home;      /* absolute */
+	const char *maildir;   /* relative to home, or absolute */
+};
+struct maildir_found {
+	int fd;                /* O_RDONLY directory */
+	uint64_t dev, ino;
+	bool made;
+};
+/*
+ * No symbolic link is followed within the Maildir's path below the home (nor in the last part of an
+ * absolute one): B62. It must be a directory of that uid. A missing one is made (0700, with cur, new
+ * and tmp), its home too, as far as the user himself may. -1: *e names the path and what to do.
+ */
+int maildir_open_or_make(const struct maildir_want *w, struct maildir_found *out, struct err *e);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backend: the master. Verifies tickets, finds or starts the one imapd of each mail store, passes
+ * clients on. Where it runs as root, it is the only process of the house that does.
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include "backend/master/master.h"
+#include "common/base/log.h"
+#include "common/base/secret.h"
+#include "common/config/cli.h"
+
+#define RESOLVE_THREADS 48   /* those of stalled volumes sleep; see VOLUME_JOBS_MAX in resolve.c */
+#define STOP_WAIT_MS 5000
+#define OTHER_MASTER_WAIT_MS 5000
+
+static _Noreturn void fail(const char *what, const char *detail)
+{
+	LOG(L_ERROR, what, L_C("error", detail));
+	exit(1);
+}
+
+/* ---- before anything is served ---------------------------------------------------------------- */
+
+static uint32_t user_id(const struct master *m, const char *setting, const char *name)
+{
+	const struct passwd *pw;
+	uint32_t uid;
+	struct err e;
+
+	if (!m->root)
+		return m->uid;
+	if (str_u32(str_c(name), &uid))
+		return uid;
+	pw = getpwnam(name);
+	if (pw)
+		return pw->pw_uid;
+	err_set(&e, 0, "%s=%s: there is no such user; make it (useradd --system %s) or name another", setting, name, name);
+	fail("settings", e.text);
+}
+
+static void harden(struct master *m)
+{
+	struct rlimit core = {0, 0}, files;
+
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	setrlimit(RLIMIT_CORE, &core);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_CHILD_SUBREAPER, 1); /* imapds whose zygote died are reaped here */
+	m->uid = geteuid();
+	m->root = m->uid == 0;
+	if (m->root && setgroups(0, NULL) < 0)
+		fail("setgroups", strerror(errno));
+}
+
+/* The directory belongs to root or us, nobody else may write to it; others may pass through. */
+static void make_rundir(struct master *m)
+{
+	const char *dir = m->set->rundir;
+	struct stat st;
+	struct err e;
+	int fd;
+
+	if (mkdir(dir, 0711) < 0 && errno != EEXIST) {
+		err_sys(&e, "can't make RUNDIR %s", dir);
+		fail("rundir", e.text);
+	}
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err_sys(&e, "can't open RUNDIR %s", dir);
+		fail("rundir", e.text);
+	}
+	if ((st.st_uid != 0 && st.st_uid != m->uid) || (st.st_mode & 022)) {
+		err_set(&e, 0, "RUNDIR %s must belong to root or uid %u and be writable by nobody else", dir, m->uid);
+		fail("rundir", e.text);
+	}
+	if ((st.st_mode & 0111) != 0111 && fchmod(fd, (st.st_mode & 07777) | 0111) < 0)
+		fail("rundir", strerror(errno));
+	if (mkdirat(fd, "stores", 0700) < 0 && errno != EEXIST)
+		fail("rundir", strerror(errno));
+	m->stores_fd = openat(fd, "stores", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (m->stores_fd < 0)
+		fail("rundir", strerror(errno));
+	close(fd);
+}
+
+/* One master per RUNDIR: the locks and sockets in it are its own. Held until the process ends. */
+static void be_the_only_one(const struct master *m)
+{
+	struct buf path = BUF_INIT;
+	int fd;
+
+	buf_printf(&path, "%s/backend.lock", m->set->rundir);
+	fd = open(buf_cstr(&path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		fail("rundir", strerror(errno));
+	for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += 50) {
+		if (waited >= OTHER_MASTER_WAIT_MS) {
+			struct err e;
+
+			err_set(&e, 0, "another backend uses %s (its lock is held): stop it first", m->set->rundir);
+			fail("rundir", e.text);
+		}
+		usleep(50000);
+	}
+	buf_deinit(&path);
+}
+
+static void get_hostname(struct master *m)
+{
+	if (gethostname(m->hostname, sizeof m->hostname - 1) < 0 || m->hostname[0] == '\0')
+		snprintf(m->hostname, sizeof m->hostname, "localhost");
+	for (char *c = m->hostname; *c; c++)
+		if (*c <= ' ' || *c == '/' || *c >= 0x7f)
+			*c = '-';
+}
+
+/* imapd lies beside us, wherever that is. */
+static char *const *zygote_argv(const struct cli *c)
+{
+	static char path[4096 + 8];
+	static char *argv[5 + 2 * CLI_SET_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, 4096);
+	unsigned i = 0;
+	char *slash;
+
+	if (n <= 0)
+		fail("exe", "can't read /proc/self/exe: is /proc mounted?");
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	memcpy(slash + 1, "imapd", 6);
+	argv[i++] = path;
+	argv[i++] = xstrdup("--zygote");
+	if (c->file) {
+		argv[i++] = xstrdup("-C");
+		argv[i++] = xstrdup(c->file);
+	}
+	for (unsigned k = 0; k < c->nset; k++) {
+		argv[i++] = xstrdup("--set");
+		argv[i++] = xstrdup(c->set[k]);
+	}
+	return argv;
+}
+
+/* ---- stopping --------------------------------------------------------------------------------- */
+
+static void on_stop_late(void *ctx)
+{
+	struct master *m = ctx;
+
+	LOG(L_WARN, "stop", L_U("imapds_left", m->nprocs), L_C("reason", "they took longer than 5 s"));
+	loop_stop(m->loop);
+}
+
+static void on_stop(void *ctx, int signo)
+{
+	struct master *m = ctx;
+
+	if (m->stopping)
+		return;
+	m->stopping = true;
+	LOG(L_INFO, "stopping", L_I("signal", signo), L_U("imapds", m->nprocs));
+	gate_close(m->gate);
+	list_foreach(e, &m->procs)
+		proc_shutdown(list_entry(e, struct proc, link), "[UNAVAILABLE] The server is shutting down.");
+	m->stop_timer = loop_timer_new(m->loop, on_stop_late, m);
+	loop_timer_set(m->stop_timer, STOP_WAIT_MS);
+	if (m->nprocs == 0)
+		loop_stop(m->loop);
+}
+
+static void on_child(void *ctx, pid_t pid, int status)
+{
+	struct master *m = ctx;
+
+	pool_child_exit(m->pool, pid, status);
+}
+
+static void open_for_business(struct master *m, const struct cli *c)
+{
+	struct err e;
+	uint32_t login_uid = user_id(m, "LOGIN_USER", m->set->login_user);
+	uint32_t auth_uid = user_id(m, "AUTH_USER", m->set->auth_user);
+
+	if (ticket_key_make(m->set->rundir, auth_uid, m->key) < 0) {
+		err_sys(&e, "can't make %s/ticket.key", m->set->rundir);
+		fail("ticket-key", e.text);
+	}
+	m->notifier = notifier_new(m);
+	m->resolver = resolver_new(m);
+	m->jobs = jobs_new(m->loop, RESOLVE_THREADS);
+	loop_on_child(m->loop, on_child, m);
+	loop_signal_new(m->loop, SIGTERM, on_stop, m);
+	loop_signal_new(m->loop, SIGINT, on_stop, m);
+	m->pool = pool_new(m, zygote_argv(c), &e);
+	if (!m->pool)
+		fail("zygote", e.text);
+	m->control = control_server_new(m->loop, m->set->rundir, "backend", verbs_request, m, &e);
+	if (!m->control)
+		fail("control", e.text);
+	m->gate = gate_new(m, login_uid, &e);
+	if (!m->gate)
+		fail("gate", e.text);
+}
+
+int main(int argc, char **argv)
+{
+	static struct master m;
+	static struct settings set;
+	struct cli c;
+
+	cli_start(argc, argv, "backend", "finds or starts the imapd of each mail store", &c, &set);
+	m.set = &set;
+	list_init(&m.procs);
+	list_init(&m.crash_order);
+	m.stores = hmap_new();
+	m.users = hmap_new();
+	m.uids = hmap_new();
+	m.crashes = hmap_new();
+	harden(&m);
+	get_hostname(&m);
+	make_rundir(&m);
+	be_the_only_one(&m);
+	m.loop = loop_new();
+	open_for_business(&m, &c);
+	LOG(L_INFO, "ready", L_C("program", "backend"), L_C("rundir", set.rundir), L_U("uid", m.uid));
+	loop_run(m.loop);
+	secret_zero(m.key, sizeof m.key);
+	LOG(L_INFO, "stopped", L_U("logins", m.count.logins));
+	return 0;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * master: what the backend master's files share. A login comes in at the gate (gate.c), its Maildir
+ * is opened by a job (resolve.c), it waits at its store (store.c) until that store's imapd
+ * (proc.c, from the pool, pool.c) has taken its socket, and is a session from then on.
+ */
+#pragma once
+#include "common/base/hmap.h"
+#include "common/base/list.h"
+#include "common/config/settings.h"
+#include "common/io/jobs.h"
+#include "common/io/link.h"
+#include "common/io/loop.h"
+#include "common/ipc/control.h"
+#include "common/ipc/handoff.h"
+#include "common/ipc/session.h"
+
+struct gate;
+struct pool;
+struct resolver;
+struct notifier;
+
+struct counters {
+	uint64_t logins, refused, forged, spawned, crashed, retried;
+};
+
+struct master {
+	struct loop *loop;
+	const struct settings *set;
+	struct jobs *jobs;
+	bool root;           /* may become other users */
+	uint32_t uid;        /* our own */
+	int stores_fd;       /* RUNDIR/stores, where the locks lie */
+	uint8_t key[TICKET_KEY_LEN];
+	char hostname[256];
+	bool stopping;
+	struct gate *gate;
+	struct pool *pool;
+	struct resolver *resolver;
+	struct notifier *notifier;
+	struct control_server *control;
+	struct hmap *stores;   /* dev, ino -> struct storent */
+	struct hmap *users;    /* name -> struct user_count */
+	struct hmap *uids;     /* uid -> the first store seen of it, for shared_uid */
+	struct hmap *crashes;  /* dev, ino -> struct crashes */
+	struct list crash_order;
+	struct list procs;     /* struct proc.link_all, assigned ones */
+	unsigned nprocs;
+	uint32_t next_conn;
+	struct counters count;
+	struct loop_timer *stop_timer;
+};
+
+/* ---- a login under way ------------------------------------------------------------------------ */
+struct gate_link;
+struct user_count {
+	struct str name;   /* points into owned */
+	char *owned;
+	uint64_t n;        /* sessions and logins under way */
+	uint64_t alerted;  /* when the last ALERT was logged */
+};
+
+struct login {
+	struct master *m;
+	struct list at;            /* in resolve.logins, storent.waiting or proc.sent */
+	struct gate_link *gate;    /* NULL: the worker has gone */
+	struct list of_gate;
+	uint32_t id;               /* the worker's number */
+	uint32_t conn;             /* ours */
+	int fd;                    /* the client; kept until imapd has ACCEPTED */
+	struct buf give;           /* the message, into which the slices below point */
+	struct user_record record;
+	struct session_facts facts;
+	struct str tag, verb, unread;
+	struct user_count *user;
+	struct storent *store;     /* once resolved */
+	bool sent;                 /* SESSION_CONN has been sent: imapd may have begun to talk */
+	bool retried;
+	struct loop_timer *deadline;
+};
+
+/* The worker hears TAKEN; the login is freed. */
+void login_taken(struct login *g);
+/* The worker hears REFUSED and still has its client; the login is freed. One log line. */
+void login_refuse(struct login *g, const char *code, const char *text, const char *why);
+
+/* ---- gate.c ----------------------------------------------------------------------------------- */
+struct gate *gate_new(struct master *m, uint32_t login_uid, struct err *e);
+void gate_close(struct gate *g); /* no new links */
+void gate_free(struct gate **g);
+struct user_count *users_get(struct master *m, struct str name); /* one more */
+void users_put(struct master *m, struct user_count *u);          /* one less */
+
+/* ---- resolve.c -------------------------------------------------------------------------------- */
+struct resolver *resolver_new(struct master *m);
+void resolver_free(struct resolver **r);
+/* Leads the login to store_admit, or refuses it; at once where the path was looked at lately. */
+void resolve_login(struct resolver *r, struct login *g);
+struct storent;
+void resolver_forget(struct resolver *r, struct storent *s); /* its paths are to be looked at again */
+
+/* ---- store.c ---------------------------------------------------------------------------------- */
+struct proc;
+struct storent {
+	struct master *m;
+	uint64_t dev, ino;
+	struct list waiting;         /* logins without an imapd that is ready */
+	struct list paths;           /* struct path.of_store: names that lead here */
+	unsigned logins;             /* waiting, or sent and not accepted */
+	struct proc *proc;           /* assigned, ready or leaving */
+	int maildir_fd;              /* while logins wait for an imapd to be assigned; else -1 */
+	int lock_fd;                 /* ours, to be passed; else -1 */
+	bool wants_child;            /* in the pool's queue */
+	struct list of_pool;
+	struct loop_timer *retry;    /* the lock is held by a process that we don't know */
+	uint64_t lock_since;         /* when we began to wait for it */
+};
+/* The path of the login leads to this store. fd (owned by the callee) is its Maildir, or -1 where the
+ * store has an imapd already. */
+void store_admit(struct login *g, uint64_t dev, uint64_t ino, int fd);
+struct storent *store_find(struct master *m, uint64_t dev, uint64_t ino);
+void store_advance(struct storent *s);              /* does what can be done for those who wait */
+void store_child(struct storent *s, struct proc *p); /* the pool has one for it */
+void store_login_gone(struct login *g);             /* refused, timed out, or its worker died */
+void store_refuse_all(struct storent *s, const char *code, const char *text, const char *why);
+bool store_is_shared_uid(struct master *m, uint32_t uid, uint64_t dev, uint64_t ino);
+
+/* ---- proc.c ----------------------------------------------------------------------------------- */
+enum proc_state { PROC_READY_POOL, PROC_OPENING, PROC_SERVING, PROC_LEAVING, PROC_DEAD, PROC_STATE_N };
+
+struct session {
+	struct list link;
+	uint32_t conn;
+	struct user_count *user;
+	char *facts;       /* protocol, session id, rip: three texts, each with its NUL */
+	const char *protocol, *id, *rip;
+	uint16_t rport;
+	bool tls, idle;
+	int64_t since;
+	char *folder;      /* or NULL */
+};
+
+struct proc {
+	struct master *m;
+	struct list link;          /* in pool.ready or master.procs */
+	struct link *chan;         /* NULL: closed */
+	pid_t pid;
+	enum proc_state state;
+	struct storent *store;
+	uint32_t uid;
+	int crash_fd;              /* memfd with the crash page */
+	bool exited;
+	int status;                /* wait status, when exited */
+	bool wants_notifyd;
+	struct list of_notifier;
+	struct list sent;          /* logins: SESSION_CONN sent, not ACCEPTED */
+	struct list sessions;
+	unsigned nsessions;
+	struct loop_timer *grace;  /* link closed: wait a little for the exit status */
+};
+struct proc *proc_new(struct master *m, pid_t pid, int fd);
+/* Gives a pool process its store; 0 or -1 (the process has gone). */
+int proc_assign(struct proc *p, struct storent *s, const struct login *first);
+int proc_send_conn(struct proc *p, struct login *g);
+void proc_exited(struct proc *p, int status);
+void proc_shutdown(struct proc *p, const char *text);
+void proc_free(struct proc **p);
+
+/* ---- crash.c: messages that ended an imapd ------------------------------------------------------ */
+void crash_note(struct master *m, const struct storent *s, int crash_fd, int signo);
+void crash_names(struct master *m, const struct storent *s, struct buf *out); /* NUL behind each */
+void crash_free(struct master *m);
+
+/* ---- pool.c ----------------------------------------------------------------------------------- */
+struct pool *pool_new(struct master *m, char *const *zygote_argv, struct err *e);
+void pool_want(struct pool *p, struct storent *s);   /* store_child is called, now or later */
+void pool_unwant(struct pool *p, struct storent *s);
+void pool_gone(struct pool *p, struct proc *c);      /* a process that wasn't assigned went away */
+void pool_child_exit(struct pool *p, pid_t pid, int status); /* from waitpid: zygote or orphan */
+void pool_forget(struct pool *p, struct proc *c);            /* its pid means nothing any more */
+unsigned pool_ready(const struct pool *p);
+void pool_free(struct pool **p);
+
+/* ---- notify.c --------------------------------------------------------------------------------- */
+struct notifier *notifier_new(struct master *m);
+int notifier_connect(struct notifier *n, uint32_t uid, uint64_t dev, uint64_t ino); /* fd or -1 */
+void notifier_want(struct notifier *n, struct proc *p); /* SESSION_NOTIFYD follows when it can be had */
+void notifier_forget(struct notifier *n, struct proc *p);
+void notifier_free(struct notifier **n);
+
+/* ---- verbs.c ---------------------------------------------------------------------------------- */
+void verbs_request(void *ctx, struct control_client *who, const struct control_request *r);
