@@ -5,16 +5,17 @@
  */
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include "backend/master/master.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
-#include "common/config/cli.h"
+#include "common/sys/main.h"
+#include "common/sys/priv.h"
+#include "common/sys/proc.h"
+#include "common/sys/sdnotify.h"
 
 #define RESOLVE_THREADS 48   /* those of stalled volumes sleep; see VOLUME_JOBS_MAX in resolve.c */
 #define STOP_WAIT_MS 5000
@@ -30,39 +31,34 @@ static _Noreturn void fail(const char *what, const char *detail)
 
 static uint32_t user_id(const struct master *m, const char *setting, const char *name)
 {
-	const struct passwd *pw;
-	uint32_t uid;
-	struct err e;
+	struct priv_user u;
+	struct err e, why;
 
 	if (!m->root)
 		return m->uid;
-	if (str_u32(str_c(name), &uid))
-		return uid;
-	pw = getpwnam(name);
-	if (pw)
-		return pw->pw_uid;
-	err_set(&e, 0, "%s=%s: there is no such user; make it (useradd --system %s) or name another", setting, name, name);
+	if (priv_lookup(name, &u, &why) == 0)
+		return u.uid;
+	err_set(&e, 0, "%s=%s: %s; make it (useradd --system %s) or name another", setting, name, why.text, name);
 	fail("settings", e.text);
 }
 
 static void harden(struct master *m)
 {
-	struct rlimit core = {0, 0}, files;
+	struct rlimit files;
+	struct err e;
 
-	umask(077);
-	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	setrlimit(RLIMIT_CORE, &core);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	prctl(PR_SET_DUMPABLE, 0);
-	prctl(PR_SET_CHILD_SUBREAPER, 1); /* imapds whose zygote died are reaped here */
 	m->uid = geteuid();
 	m->root = m->uid == 0;
 	if (m->root && setgroups(0, NULL) < 0)
 		fail("setgroups", strerror(errno));
+	/* Imapds whose zygote died are reaped here. */
+	if (priv_harden(&e) < 0 || proc_subreaper(&e) < 0)
+		fail("privileges", e.text);
 }
 
 /* The directory belongs to root or us, nobody else may write to it; others may pass through. */
@@ -127,33 +123,6 @@ static void get_hostname(struct master *m)
 			*c = '-';
 }
 
-/* imapd lies beside us, wherever that is. */
-static char *const *zygote_argv(const struct cli *c)
-{
-	static char path[4096 + 8];
-	static char *argv[5 + 2 * CLI_SET_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, 4096);
-	unsigned i = 0;
-	char *slash;
-
-	if (n <= 0)
-		fail("exe", "can't read /proc/self/exe: is /proc mounted?");
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	memcpy(slash + 1, "imapd", 6);
-	argv[i++] = path;
-	argv[i++] = xstrdup("--zygote");
-	if (c->file) {
-		argv[i++] = xstrdup("-C");
-		argv[i++] = xstrdup(c->file);
-	}
-	for (unsigned k = 0; k < c->nset; k++) {
-		argv[i++] = xstrdup("--set");
-		argv[i++] = xstrdup(c->set[k]);
-	}
-	return argv;
-}
-
 /* ---- stopping --------------------------------------------------------------------------------- */
 
 static void on_stop_late(void *ctx)
@@ -171,10 +140,11 @@ static void on_stop(void *ctx, int signo)
 	if (m->stopping)
 		return;
 	m->stopping = true;
+	sdnotify("STOPPING=1");
 	LOG(L_INFO, "stopping", L_I("signal", signo), L_U("imapds", m->nprocs));
 	gate_close(m->gate);
 	list_foreach(e, &m->procs)
-		proc_shutdown(list_entry(e, struct proc, link), "[UNAVAILABLE] The server is shutting down.");
+		child_shutdown(list_entry(e, struct child, link), "[UNAVAILABLE] The server is shutting down.");
 	m->stop_timer = loop_timer_new(m->loop, on_stop_late, m);
 	loop_timer_set(m->stop_timer, STOP_WAIT_MS);
 	if (m->nprocs == 0)
@@ -188,7 +158,7 @@ static void on_child(void *ctx, pid_t pid, int status)
 	pool_child_exit(m->pool, pid, status);
 }
 
-static void open_for_business(struct master *m, const struct cli *c)
+static void open_for_business(struct master *m)
 {
 	struct err e;
 	uint32_t login_uid = user_id(m, "LOGIN_USER", m->set->login_user);
@@ -204,7 +174,7 @@ static void open_for_business(struct master *m, const struct cli *c)
 	loop_on_child(m->loop, on_child, m);
 	loop_signal_new(m->loop, SIGTERM, on_stop, m);
 	loop_signal_new(m->loop, SIGINT, on_stop, m);
-	m->pool = pool_new(m, zygote_argv(c), &e);
+	m->pool = pool_new(m, &e);
 	if (!m->pool)
 		fail("zygote", e.text);
 	m->control = control_server_new(m->loop, m->set->rundir, "backend", verbs_request, m, &e);
@@ -219,9 +189,11 @@ int main(int argc, char **argv)
 {
 	static struct master m;
 	static struct settings set;
-	struct cli c;
 
-	cli_start(argc, argv, "backend", "finds or starts the imapd of each mail store", &c, &set);
+	if (main_init(argc, argv, "backend", &set) == MAIN_CHECK) {
+		printf("settings are valid\n");
+		return 0;
+	}
 	m.set = &set;
 	list_init(&m.procs);
 	list_init(&m.crash_order);
@@ -234,7 +206,8 @@ int main(int argc, char **argv)
 	make_rundir(&m);
 	be_the_only_one(&m);
 	m.loop = loop_new();
-	open_for_business(&m, &c);
+	open_for_business(&m);
+	sdnotify("READY=1");
 	LOG(L_INFO, "ready", L_C("program", "backend"), L_C("rundir", set.rundir), L_U("uid", m.uid));
 	loop_run(m.loop);
 	secret_zero(m.key, sizeof m.key);

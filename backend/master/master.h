@@ -2,7 +2,7 @@
 /*
  * master: what the backend master's files share. A login comes in at the gate (gate.c), its Maildir
  * is opened by a job (resolve.c), it waits at its store (store.c) until that store's imapd
- * (proc.c, from the pool, pool.c) has taken its socket, and is a session from then on.
+ * (child.c, from the pool, pool.c) has taken its socket, and is a session from then on.
  */
 #pragma once
 #include "common/base/hmap.h"
@@ -44,7 +44,7 @@ struct master {
 	struct hmap *uids;     /* uid -> the first store seen of it, for shared_uid */
 	struct hmap *crashes;  /* dev, ino -> struct crashes */
 	struct list crash_order;
-	struct list procs;     /* struct proc.link_all, assigned ones */
+	struct list procs;     /* struct child.link_all, assigned ones */
 	unsigned nprocs;
 	uint32_t next_conn;
 	struct counters count;
@@ -100,14 +100,14 @@ struct storent;
 void resolver_forget(struct resolver *r, struct storent *s); /* its paths are to be looked at again */
 
 /* ---- store.c ---------------------------------------------------------------------------------- */
-struct proc;
+struct child;
 struct storent {
 	struct master *m;
 	uint64_t dev, ino;
 	struct list waiting;         /* logins without an imapd that is ready */
 	struct list paths;           /* struct path.of_store: names that lead here */
 	unsigned logins;             /* waiting, or sent and not accepted */
-	struct proc *proc;           /* assigned, ready or leaving */
+	struct child *proc;           /* assigned, ready or leaving */
 	int maildir_fd;              /* while logins wait for an imapd to be assigned; else -1 */
 	int lock_fd;                 /* ours, to be passed; else -1 */
 	bool wants_child;            /* in the pool's queue */
@@ -120,13 +120,13 @@ struct storent {
 void store_admit(struct login *g, uint64_t dev, uint64_t ino, int fd);
 struct storent *store_find(struct master *m, uint64_t dev, uint64_t ino);
 void store_advance(struct storent *s);              /* does what can be done for those who wait */
-void store_child(struct storent *s, struct proc *p); /* the pool has one for it */
+void store_child(struct storent *s, struct child *p); /* the pool has one for it */
 void store_login_gone(struct login *g);             /* refused, timed out, or its worker died */
 void store_refuse_all(struct storent *s, const char *code, const char *text, const char *why);
 bool store_is_shared_uid(struct master *m, uint32_t uid, uint64_t dev, uint64_t ino);
 
-/* ---- proc.c ----------------------------------------------------------------------------------- */
-enum proc_state { PROC_READY_POOL, PROC_OPENING, PROC_SERVING, PROC_LEAVING, PROC_DEAD, PROC_STATE_N };
+/* ---- child.c ----------------------------------------------------------------------------------- */
+enum child_state { CHILD_READY_POOL, CHILD_OPENING, CHILD_SERVING, CHILD_LEAVING, CHILD_DEAD, CHILD_STATE_N };
 
 struct session {
 	struct list link;
@@ -140,12 +140,12 @@ struct session {
 	char *folder;      /* or NULL */
 };
 
-struct proc {
+struct child {
 	struct master *m;
 	struct list link;          /* in pool.ready or master.procs */
 	struct link *chan;         /* NULL: closed */
 	pid_t pid;
-	enum proc_state state;
+	enum child_state state;
 	struct storent *store;
 	uint32_t uid;
 	int crash_fd;              /* memfd with the crash page */
@@ -158,13 +158,13 @@ struct proc {
 	unsigned nsessions;
 	struct loop_timer *grace;  /* link closed: wait a little for the exit status */
 };
-struct proc *proc_new(struct master *m, pid_t pid, int fd);
+struct child *child_new(struct master *m, pid_t pid, int fd);
 /* Gives a pool process its store; 0 or -1 (the process has gone). */
-int proc_assign(struct proc *p, struct storent *s, const struct login *first);
-int proc_send_conn(struct proc *p, struct login *g);
-void proc_exited(struct proc *p, int status);
-void proc_shutdown(struct proc *p, const char *text);
-void proc_free(struct proc **p);
+int child_assign(struct child *p, struct storent *s, const struct login *first);
+int child_send_conn(struct child *p, struct login *g);
+void child_exited(struct child *p, int status);
+void child_shutdown(struct child *p, const char *text);
+void child_free(struct child **p);
 
 /* ---- crash.c: messages that ended an imapd ------------------------------------------------------ */
 void crash_note(struct master *m, const struct storent *s, int crash_fd, int signo);
@@ -172,20 +172,20 @@ void crash_names(struct master *m, const struct storent *s, struct buf *out); /*
 void crash_free(struct master *m);
 
 /* ---- pool.c ----------------------------------------------------------------------------------- */
-struct pool *pool_new(struct master *m, char *const *zygote_argv, struct err *e);
+struct pool *pool_new(struct master *m, struct err *e);
 void pool_want(struct pool *p, struct storent *s);   /* store_child is called, now or later */
 void pool_unwant(struct pool *p, struct storent *s);
-void pool_gone(struct pool *p, struct proc *c);      /* a process that wasn't assigned went away */
+void pool_gone(struct pool *p, struct child *c);      /* a process that wasn't assigned went away */
 void pool_child_exit(struct pool *p, pid_t pid, int status); /* from waitpid: zygote or orphan */
-void pool_forget(struct pool *p, struct proc *c);            /* its pid means nothing any more */
+void pool_forget(struct pool *p, struct child *c);            /* its pid means nothing any more */
 unsigned pool_ready(const struct pool *p);
 void pool_free(struct pool **p);
 
 /* ---- notify.c --------------------------------------------------------------------------------- */
 struct notifier *notifier_new(struct master *m);
 int notifier_connect(struct notifier *n, uint32_t uid, uint64_t dev, uint64_t ino); /* fd or -1 */
-void notifier_want(struct notifier *n, struct proc *p); /* SESSION_NOTIFYD follows when it can be had */
-void notifier_forget(struct notifier *n, struct proc *p);
+void notifier_want(struct notifier *n, struct child *p); /* SESSION_NOTIFYD follows when it can be had */
+void notifier_forget(struct notifier *n, struct child *p);
 void notifier_free(struct notifier **n);
 
 /* ---- verbs.c ---------------------------------------------------------------------------------- */

@@ -41,7 +41,7 @@ static void on_timer(void *ctx)
 	struct notifier *n = ctx;
 
 	for (int i = 0; i < BATCH && !list_empty(&n->wanting); i++) {
-		struct proc *p = list_entry(n->wanting.next, struct proc, of_notifier);
+		struct child *p = list_entry(n->wanting.next, struct child, of_notifier);
 		int fd = connect_for(n, p->uid, p->store->dev, p->store->ino);
 
 		if (fd < 0) {
@@ -73,7 +73,7 @@ int notifier_connect(struct notifier *n, uint32_t uid, uint64_t dev, uint64_t in
 	return n->lost ? -1 : connect_for(n, uid, dev, ino);
 }
 
-void notifier_want(struct notifier *n, struct proc *p)
+void notifier_want(struct notifier *n, struct child *p)
 {
 	if (p->wants_notifyd)
 		return;
@@ -83,7 +83,7 @@ void notifier_want(struct notifier *n, struct proc *p)
 		loop_timer_set(n->timer, n->backoff ? n->backoff : BATCH_MS);
 }
 
-void notifier_forget(struct notifier *n, struct proc *p)
+void notifier_forget(struct notifier *n, struct child *p)
 {
 	p->wants_notifyd = false;
 	list_remove(&p->of_notifier);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pool: the zygote, which forks, and the processes that it has forked ahead of logins. */
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include "backend/master/master.h"
 #include "common/base/log.h"
+#include "common/base/vec.h"
 #include "common/ipc/spawn.h"
+#include "common/sys/main.h"
+#include "common/sys/proc.h"
 
 #define BACKOFF_FIRST_MS 100
 #define BACKOFF_MAX_MS 5000
@@ -14,7 +16,6 @@
 
 struct pool {
 	struct master *m;
-	char *const *argv;
 	pid_t zygote;
 	struct link *link;     /* NULL: no zygote */
 	uint64_t started;
@@ -47,7 +48,7 @@ static void serve(struct pool *p)
 {
 	while (!list_empty(&p->wanting) && !list_empty(&p->ready)) {
 		struct storent *s = list_entry(p->wanting.next, struct storent, of_pool);
-		struct proc *c = list_entry(p->ready.next, struct proc, link);
+		struct child *c = list_entry(p->ready.next, struct child, link);
 
 		list_remove(&s->of_pool);
 		p->nwanting--;
@@ -77,44 +78,44 @@ unsigned pool_ready(const struct pool *p)
 	return p->nready;
 }
 
-void pool_forget(struct pool *p, struct proc *c)
+void pool_forget(struct pool *p, struct child *c)
 {
 	if (hmap_get_u64(p->bypid, (uint64_t)c->pid) == c)
 		hmap_del_u64(p->bypid, (uint64_t)c->pid);
 }
 
-void pool_gone(struct pool *p, struct proc *c)
+void pool_gone(struct pool *p, struct child *c)
 {
 	LOG(L_WARN, "pool-process-gone", L_I("imapd", c->pid));
 	p->nready--;
-	proc_free(&c);
+	child_free(&c);
 	if (!loop_timer_active(p->timer))
 		loop_timer_set(p->timer, BACKOFF_FIRST_MS); /* not at once: it may be the rule */
 }
 
 /* ---- the zygote ------------------------------------------------------------------------------- */
 
-static void child_exit(struct pool *p, pid_t pid, int status)
+static void exit_of(struct pool *p, pid_t pid, int status)
 {
-	struct proc *c = hmap_get_u64(p->bypid, (uint64_t)pid);
+	struct child *c = hmap_get_u64(p->bypid, (uint64_t)pid);
 
 	if (!c)
 		return;
 	hmap_del_u64(p->bypid, (uint64_t)pid);
-	proc_exited(c, status);
+	child_exited(c, status);
 }
 
 static int on_forked(struct pool *p, struct link_msg *m)
 {
 	struct wire w = wire_reader(m->body);
 	uint32_t pid = wire_get_u32(&w);
-	struct proc *c;
+	struct child *c;
 
 	if (!wire_end(&w) || m->nfds != 1 || p->asked == 0)
 		return -1;
 	p->asked--;
 	p->m->count.spawned++;
-	c = proc_new(p->m, (pid_t)pid, m->fds[0]);
+	c = child_new(p->m, (pid_t)pid, m->fds[0]);
 	m->fds[0] = -1;
 	hmap_put_u64(p->bypid, pid, c);
 	list_append(&p->ready, &c->link);
@@ -139,7 +140,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 	status = wire_get_i64(&w);
 	if (!wire_end(&w))
 		return -1;
-	child_exit(p, (pid_t)pid, (int)status);
+	exit_of(p, (pid_t)pid, (int)status);
 	return 0;
 }
 
@@ -169,24 +170,24 @@ static const struct link_ops spawn_ops = {.on_msg = on_msg, .on_close = on_close
 
 static int zygote_start(struct pool *p, struct err *e)
 {
+	const char *const *more = main_child_args();
+	VEC(const char *) args = {0};
 	int pair[2];
 	pid_t pid;
 
+	*vec_push(&args) = "--zygote";
+	do {
+		*vec_push(&args) = *more;
+	} while (*more++);
 	if (link_pair(pair) < 0)
 		return err_sys(e, "socketpair");
-	pid = vfork();
+	pid = proc_spawn("imapd", args.a, &(struct proc_fd){pair[1], SPAWN_FD}, 1, e);
+	close(pair[1]);
+	vec_free(&args);
 	if (pid < 0) {
-		err_sys(e, "can't fork");
 		close(pair[0]);
-		close(pair[1]);
 		return -1;
 	}
-	if (pid == 0) {
-		if (pair[1] == 3 ? fcntl(3, F_SETFD, 0) == 0 : dup2(pair[1], 3) == 3)
-			execv(p->argv[0], p->argv);
-		_exit(127);
-	}
-	close(pair[1]);
 	p->zygote = pid;
 	p->started = loop_now(p->m->loop);
 	p->link = link_new(p->m->loop, pair[0], FORKS_MAX, &spawn_ops, p);
@@ -208,21 +209,19 @@ static void on_timer(void *ctx)
 void pool_child_exit(struct pool *p, pid_t pid, int status)
 {
 	if (pid != p->zygote) {
-		child_exit(p, pid, status); /* an orphan of an earlier zygote */
+		exit_of(p, pid, status); /* an orphan of an earlier zygote */
 		return;
 	}
 	p->zygote = 0;
 	LOG(p->m->stopping ? L_DEBUG : L_ERROR, "zygote-exit",
-	    L_I("status", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)),
-	    L_C("hint", WIFEXITED(status) && WEXITSTATUS(status) == 127 ? "imapd must lie beside backend" : ""));
+	    L_I("status", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)));
 }
 
-struct pool *pool_new(struct master *m, char *const *zygote_argv, struct err *e)
+struct pool *pool_new(struct master *m, struct err *e)
 {
 	struct pool *p = xcalloc(1, sizeof *p);
 
 	p->m = m;
-	p->argv = zygote_argv;
 	list_init(&p->ready);
 	list_init(&p->wanting);
 	p->bypid = hmap_new();
@@ -243,9 +242,9 @@ void pool_free(struct pool **pp)
 		return;
 	loop_timer_free(&p->timer);
 	while (!list_empty(&p->ready)) {
-		struct proc *c = list_entry(p->ready.next, struct proc, link);
+		struct child *c = list_entry(p->ready.next, struct child, link);
 
-		proc_free(&c);
+		child_free(&c);
 	}
 	link_free(&p->link);
 	hmap_free(&p->bypid);

@@ -234,7 +234,7 @@ static const struct path *path_trusted(struct resolver *r, struct str key)
 	const struct path *p = hmap_get(r->paths, key);
 	const struct storent *s = p ? store_find(r->m, p->dev, p->ino) : NULL;
 
-	if (!s || !s->proc || (s->proc->state != PROC_SERVING && s->proc->state != PROC_OPENING))
+	if (!s || !s->proc || (s->proc->state != CHILD_SERVING && s->proc->state != CHILD_OPENING))
 		return NULL;
 	return loop_now(r->m->loop) - p->seen < PATH_TRUST_MS ? p : NULL;
 }

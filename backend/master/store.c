@@ -198,7 +198,7 @@ static void start(struct storent *s)
 
 void store_advance(struct storent *s)
 {
-	struct proc *p = s->proc;
+	struct child *p = s->proc;
 
 	if (!p) {
 		if (!list_empty(&s->waiting))
@@ -207,24 +207,24 @@ void store_advance(struct storent *s)
 			reap(s);
 		return;
 	}
-	if (p->state != PROC_SERVING)
+	if (p->state != CHILD_SERVING)
 		return;
 	close_maildir(s);
 	while (!list_empty(&s->waiting)) {
 		struct login *g = list_entry(s->waiting.next, struct login, at);
 
 		/* Refused by a full queue: the imapd is stuck, and its link will end. */
-		if (proc_send_conn(p, g) < 0)
+		if (child_send_conn(p, g) < 0)
 			return;
 	}
 }
 
-void store_child(struct storent *s, struct proc *p)
+void store_child(struct storent *s, struct child *p)
 {
 	ASSERT(!s->proc && s->lock_fd >= 0 && s->maildir_fd >= 0 && !list_empty(&s->waiting));
 	s->wants_child = false;
-	if (proc_assign(p, s, list_entry(s->waiting.next, struct login, at)) < 0) {
-		proc_free(&p);
+	if (child_assign(p, s, list_entry(s->waiting.next, struct login, at)) < 0) {
+		child_free(&p);
 		s->wants_child = true;
 		pool_want(s->m->pool, s);
 		return;
@@ -239,7 +239,7 @@ void store_admit(struct login *g, uint64_t dev, uint64_t ino, int fd)
 
 	if (!s)
 		s = storent_new(g->m, dev, ino);
-	if (s->maildir_fd < 0 && (!s->proc || s->proc->state != PROC_SERVING))
+	if (s->maildir_fd < 0 && (!s->proc || s->proc->state != CHILD_SERVING))
 		s->maildir_fd = fd;
 	else if (fd >= 0)
 		close(fd);

@@ -15,7 +15,7 @@ static void number(struct control_row *r, struct arena *a, const char *name, uin
 	field(r, name, str_c(arena_printf(a, "%llu", (unsigned long long)v)));
 }
 
-static void who_session(struct control_client *who, const struct proc *p, const struct session *s)
+static void who_session(struct control_client *who, const struct child *p, const struct session *s)
 {
 	struct arena a = ARENA_INIT;
 	struct control_row r = {.n = 0};
@@ -37,7 +37,7 @@ static void who_session(struct control_client *who, const struct proc *p, const 
 static void verb_who(struct master *m, struct control_client *who, const struct control_request *q)
 {
 	list_foreach(e, &m->procs) {
-		const struct proc *p = list_entry(e, struct proc, link);
+		const struct child *p = list_entry(e, struct child, link);
 
 		list_foreach(f, &p->sessions) {
 			const struct session *s = list_entry(f, struct session, link);
@@ -54,7 +54,7 @@ static uint64_t count_sessions(const struct master *m)
 	uint64_t n = 0;
 
 	list_foreach(e, &m->procs)
-		n += list_entry(e, struct proc, link)->nsessions;
+		n += list_entry(e, struct child, link)->nsessions;
 	return n;
 }
 

@@ -8,3 +8,4 @@ enum spawn_msg {
 	SPAWN_FORKED = 2, /* zygote -> master, u32 pid, 1 fd: the master's end of the child's session link */
 	SPAWN_EXITED = 3, /* zygote -> master, u32 pid, i64 wait status */
 };
+#define SPAWN_FD 3 /* of the zygote: this link */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* proc: an imapd, from the pool to its end, and the sessions that it serves. */
+/* child: an imapd, from the pool to its end, and the sessions that it serves. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -7,10 +7,10 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-#define PROC_QUEUE_MAX 1024
+#define CHILD_QUEUE_MAX 1024
 #define EXIT_STATUS_WAIT_MS 1000
 
-static void proc_end(struct proc *p);
+static void child_end(struct child *p);
 
 /* ---- sessions --------------------------------------------------------------------------------- */
 
@@ -21,7 +21,7 @@ static char *put_text(char *at, struct str s)
 	return at + s.n + 1;
 }
 
-static void session_begin(struct proc *p, struct login *g)
+static void session_begin(struct child *p, struct login *g)
 {
 	struct session *s = xcalloc(1, sizeof *s);
 	const struct session_facts *f = &g->facts;
@@ -45,7 +45,7 @@ static void session_begin(struct proc *p, struct login *g)
 	    L_U("rport", f->rport), L_S("protocol", f->protocol), L_U("tls", f->tls), L_I("imapd", p->pid));
 }
 
-static void session_end(struct proc *p, struct session *s)
+static void session_end(struct child *p, struct session *s)
 {
 	list_remove(&s->link);
 	p->nsessions--;
@@ -55,7 +55,7 @@ static void session_end(struct proc *p, struct session *s)
 	free(s);
 }
 
-static struct session *session_find(struct proc *p, uint32_t conn)
+static struct session *session_find(struct child *p, uint32_t conn)
 {
 	list_foreach(e, &p->sessions) {
 		struct session *s = list_entry(e, struct session, link);
@@ -66,7 +66,7 @@ static struct session *session_find(struct proc *p, uint32_t conn)
 	return NULL;
 }
 
-static struct login *sent_find(struct proc *p, uint32_t conn)
+static struct login *sent_find(struct child *p, uint32_t conn)
 {
 	list_foreach(e, &p->sent) {
 		struct login *g = list_entry(e, struct login, at);
@@ -87,7 +87,7 @@ static bool one_u32(struct str body, uint32_t *out)
 	return wire_end(&w);
 }
 
-static int on_accepted(struct proc *p, struct str body)
+static int on_accepted(struct child *p, struct str body)
 {
 	uint32_t conn;
 	struct login *g;
@@ -105,7 +105,7 @@ static int on_accepted(struct proc *p, struct str body)
 	return 0;
 }
 
-static int on_refused(struct proc *p, struct str body)
+static int on_refused(struct child *p, struct str body)
 {
 	struct session_failed f;
 	struct login *g;
@@ -123,33 +123,33 @@ static int on_refused(struct proc *p, struct str body)
 	return 0;
 }
 
-static int on_failed(struct proc *p, struct str body)
+static int on_failed(struct child *p, struct str body)
 {
 	struct session_failed f;
 	char code[64], text[IPC_TEXT_MAX + 1];
 
-	if (!session_failed_get(body, &f) || p->state != PROC_OPENING)
+	if (!session_failed_get(body, &f) || p->state != CHILD_OPENING)
 		return -1;
 	snprintf(code, sizeof code, "%.*s", STR_ARG(f.code));
 	snprintf(text, sizeof text, "%.*s", STR_ARG(f.text));
-	p->state = PROC_LEAVING;
+	p->state = CHILD_LEAVING;
 	store_refuse_all(p->store, f.code.n ? code : "UNAVAILABLE",
 			 "The mailbox can't be opened; the server's log says why.", text);
 	return 0;
 }
 
-static int on_leave(struct proc *p)
+static int on_leave(struct child *p)
 {
 	bool wanted = p->store->logins > 0;
 
-	if (p->state != PROC_SERVING)
+	if (p->state != CHILD_SERVING)
 		return -1;
 	if (!wanted)
-		p->state = PROC_LEAVING;
+		p->state = CHILD_LEAVING;
 	return link_send(p->chan, wanted ? SESSION_LEAVE_DENIED : SESSION_LEAVE_GRANTED, STR_NONE, NULL, 0);
 }
 
-static int on_state(struct proc *p, struct str body)
+static int on_state(struct child *p, struct str body)
 {
 	struct session_state st;
 	struct session *s;
@@ -165,7 +165,7 @@ static int on_state(struct proc *p, struct str body)
 	return 0;
 }
 
-static int on_ended(struct proc *p, struct str body)
+static int on_ended(struct child *p, struct str body)
 {
 	uint32_t conn;
 	struct session *s;
@@ -180,15 +180,15 @@ static int on_ended(struct proc *p, struct str body)
 
 static int on_msg(void *ctx, struct link_msg *m)
 {
-	struct proc *p = ctx;
+	struct child *p = ctx;
 
 	if (m->nfds != 0 || !p->store)
 		return -1;
 	switch (m->type) {
 	case SESSION_READY:
-		if (p->state != PROC_OPENING)
+		if (p->state != CHILD_OPENING)
 			return -1;
-		p->state = PROC_SERVING;
+		p->state = CHILD_SERVING;
 		store_advance(p->store);
 		return 0;
 	case SESSION_FAILED:
@@ -215,40 +215,40 @@ static int on_msg(void *ctx, struct link_msg *m)
 
 static void on_grace(void *ctx)
 {
-	proc_end(ctx);
+	child_end(ctx);
 }
 
 static void on_close(void *ctx, const char *why)
 {
-	struct proc *p = ctx;
+	struct child *p = ctx;
 
 	link_free(&p->chan);
 	if (!p->store) {
 		pool_gone(p->m->pool, p);
 		return;
 	}
-	if (p->state != PROC_LEAVING)
+	if (p->state != CHILD_LEAVING)
 		LOG(L_DEBUG, "imapd-link", L_I("imapd", p->pid), L_C("reason", why));
-	p->state = PROC_DEAD;
+	p->state = CHILD_DEAD;
 	if (p->exited) {
-		proc_end(p);
+		child_end(p);
 		return;
 	}
 	p->grace = loop_timer_new(p->m->loop, on_grace, p);
 	loop_timer_set(p->grace, EXIT_STATUS_WAIT_MS);
 }
 
-static const struct link_ops proc_ops = {.on_msg = on_msg, .on_close = on_close};
+static const struct link_ops child_ops = {.on_msg = on_msg, .on_close = on_close};
 
-void proc_exited(struct proc *p, int status)
+void child_exited(struct child *p, int status)
 {
 	p->exited = true;
 	p->status = status;
 	if (!p->chan && p->store)
-		proc_end(p); /* else what it had still said is read first */
+		child_end(p); /* else what it had still said is read first */
 }
 
-static void log_end(const struct proc *p)
+static void log_end(const struct child *p)
 {
 	struct str user = STR_NONE;
 
@@ -266,7 +266,7 @@ static void log_end(const struct proc *p)
 }
 
 /* Logins that imapd hadn't taken go back to the store, once. */
-static void give_back(struct proc *p)
+static void give_back(struct child *p)
 {
 	struct storent *s = p->store;
 	struct list gone;
@@ -294,7 +294,7 @@ static void give_back(struct proc *p)
 			     "The mailbox can't be served now, try again later.", "imapd ended twice before it served");
 }
 
-static void proc_end(struct proc *p)
+static void child_end(struct child *p)
 {
 	struct storent *s = p->store;
 	struct master *m = p->m;
@@ -310,15 +310,15 @@ static void proc_end(struct proc *p)
 	give_back(p);
 	s->proc = NULL;
 	s->logins--;
-	proc_free(&p);
+	child_free(&p);
 	store_advance(s);
 	if (m->stopping && m->nprocs == 0)
 		loop_stop(m->loop);
 }
 
-void proc_free(struct proc **pp)
+void child_free(struct child **pp)
 {
-	struct proc *p = *pp;
+	struct child *p = *pp;
 
 	if (!p)
 		return;
@@ -339,9 +339,9 @@ void proc_free(struct proc **pp)
 
 /* ---- what the master says --------------------------------------------------------------------- */
 
-struct proc *proc_new(struct master *m, pid_t pid, int fd)
+struct child *child_new(struct master *m, pid_t pid, int fd)
 {
-	struct proc *p = xcalloc(1, sizeof *p);
+	struct child *p = xcalloc(1, sizeof *p);
 
 	p->m = m;
 	p->pid = pid;
@@ -350,7 +350,7 @@ struct proc *proc_new(struct master *m, pid_t pid, int fd)
 	list_init(&p->of_notifier);
 	list_init(&p->sent);
 	list_init(&p->sessions);
-	p->chan = link_new(m->loop, fd, PROC_QUEUE_MAX, &proc_ops, p);
+	p->chan = link_new(m->loop, fd, CHILD_QUEUE_MAX, &child_ops, p);
 	return p;
 }
 
@@ -367,7 +367,7 @@ static int crash_page_new(void)
 	return fd;
 }
 
-int proc_assign(struct proc *p, struct storent *s, const struct login *first)
+int child_assign(struct child *p, struct storent *s, const struct login *first)
 {
 	struct master *m = p->m;
 	struct buf b = BUF_INIT, opaque = BUF_INIT;
@@ -398,7 +398,7 @@ int proc_assign(struct proc *p, struct storent *s, const struct login *first)
 		return -1;
 	p->store = s;
 	s->proc = p;
-	p->state = PROC_OPENING;
+	p->state = CHILD_OPENING;
 	list_append(&m->procs, &p->link);
 	m->nprocs++;
 	if (nfds == 3)
@@ -406,7 +406,7 @@ int proc_assign(struct proc *p, struct storent *s, const struct login *first)
 	return 0;
 }
 
-int proc_send_conn(struct proc *p, struct login *g)
+int child_send_conn(struct child *p, struct login *g)
 {
 	struct buf b = BUF_INIT;
 	struct session_conn c = {.conn = g->conn, .dev = p->store->dev, .ino = p->store->ino,
@@ -425,7 +425,7 @@ int proc_send_conn(struct proc *p, struct login *g)
 	return 0;
 }
 
-void proc_shutdown(struct proc *p, const char *text)
+void child_shutdown(struct child *p, const char *text)
 {
 	struct buf b = BUF_INIT;
 
@@ -434,6 +434,6 @@ void proc_shutdown(struct proc *p, const char *text)
 	wire_str(&b, str_c(text));
 	(void)link_send(p->chan, SESSION_SHUTDOWN, buf_str(&b), NULL, 0);
 	buf_deinit(&b);
-	if (p->state == PROC_SERVING)
-		p->state = PROC_LEAVING;
+	if (p->state == CHILD_SERVING)
+		p->state = CHILD_LEAVING;
 }
