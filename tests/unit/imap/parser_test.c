@@ -48,7 +48,10 @@ struct vector {
 	struct str in;
 	const char *want;
 };
-#define V(in, want) {{in, sizeof(in) - 1}, want}
+#define V(in, want)                                                                                \
+	{                                                                                          \
+		{in, sizeof(in) - 1}, want                                                         \
+	}
 
 static void check_all(const struct vector *v, size_t n)
 {
@@ -63,7 +66,8 @@ static void good_commands(void **state)
 		V("a NOOP\n", "a|NOOP.\nidle"),
 		V("a NOOP", "busy"),
 		V("", "idle"),
-		V("a1.]-x LOGIN bob \"se\\\"c\\\\ret\"\r\n", "a1.]-x|LOGIN A<bob> Q<se\"c\\ret>.\nidle"),
+		V("a1.]-x LOGIN bob \"se\\\"c\\\\ret\"\r\n",
+		  "a1.]-x|LOGIN A<bob> Q<se\"c\\ret>.\nidle"),
 		V("a X \"\" NIL  b \r\n", "a|X Q<> A<NIL> A<b>.\nidle"),
 		V("a X ( a (b c) () )\r\n", "a|X (3: A<a> (2: A<b> A<c> ) (0: ) ).\nidle"),
 		V("a X \"gr\xc3\xbc\xc3\x9f\"\r\n", "a|X Q<gr\xc3\xbc\xc3\x9f>.\nidle"),
@@ -93,7 +97,8 @@ static void literals(void **state)
 		/* streamed: any size, any bytes, several in one command */
 		V("a APPEND x (\\Seen) {5+}\r\n\0\r\n(\"\r\nb NOOP\r\n",
 		  "{5+}a|APPEND A<x> (1: A<\\Seen> ) S<5>.\nb|NOOP.\nidle"),
-		V("a APPEND x {2}\r\n\r\n ~{1}\r\n\0\r\n", "{2}{1 8}a|APPEND A<x> S<2> S8<1>.\nidle"),
+		V("a APPEND x {2}\r\n\r\n ~{1}\r\n\0\r\n",
+		  "{2}{1 8}a|APPEND A<x> S<2> S8<1>.\nidle"),
 		V("a APPEND x {999999999999}\r\nfoo", "{999999999999}busy"),
 	};
 
@@ -113,14 +118,18 @@ static void hostile_literals(void **state)
 		V("a X {00000000000001}\r\n", "a BAD Invalid literal size\r\nidle"),
 		V("a X {00000000000001+}\r\nb\r\nc NOOP\r\n",
 		  "a BAD Invalid literal size\r\nc|NOOP.\nidle"),
-		V("a X {65}\r\nb NOOP\r\n", "{65}over a BAD [TOOBIG] Literal too big\r\nb|NOOP.\nidle"),
-		V("a X {4294967296}\r\n", "{4294967296}over a BAD [TOOBIG] Literal too big\r\nidle"),
+		V("a X {65}\r\nb NOOP\r\n",
+		  "{65}over a BAD [TOOBIG] Literal too big\r\nb|NOOP.\nidle"),
+		V("a X {4294967296}\r\n",
+		  "{4294967296}over a BAD [TOOBIG] Literal too big\r\nidle"),
 		V("a X {18446744073709551616}\r\n", "a BAD Invalid literal size\r\nidle"),
 		V("a X {18446744073709551617}\r\n", "a BAD Invalid literal size\r\nidle"),
 		V("a X {18446744073709551617+}\r\n", "BYE [TOOBIG] Literal too bigbusy"),
 		V("a X {9223372036854775808}\r\n", "a BAD Invalid literal size\r\nidle"),
-		V("a X {1000000000+}\r\nb NOOP\r\n", "{1000000000+}over BYE [TOOBIG] Literal too bigbusy"),
-		V("a X {70+}\r\nb NOOP\r\nb NOOP\r\nb NOOP\r\nb NOOP\r\nb NOOP\r\nb NOOP\r\nb NOOP\r\nb NOOP"
+		V("a X {1000000000+}\r\nb NOOP\r\n",
+		  "{1000000000+}over BYE [TOOBIG] Literal too bigbusy"),
+		V("a X {70+}\r\nb NOOP\r\nb NOOP\r\nb NOOP\r\nb NOOP\r\nb NOOP\r\nb NOOP\r\nb "
+		  "NOOP\r\nb NOOP"
 		  "\r\nZZZZZZ y\r\nc NOOP\r\n",
 		  "{70+}over a BAD [TOOBIG] Literal too big\r\nc|NOOP.\nidle"),
 		/* in a line that is bad already */
@@ -130,7 +139,8 @@ static void hostile_literals(void **state)
 		V("a X ) {999+}\r\nd NOOP\r\n", "BYE [TOOBIG] Literal too bigbusy"),
 		V("a X \"\\q {8+}\r\nb NOOP\r\n\r\nd NOOP\r\n",
 		  "a BAD Invalid escape in a quoted string\r\nd|NOOP.\nidle"),
-		V("a X \"open {8+}\r\nb NOOP\r\n\r\nd NOOP\r\n", "a BAD Missing \"\r\nd|NOOP.\nidle"),
+		V("a X \"open {8+}\r\nb NOOP\r\n\r\nd NOOP\r\n",
+		  "a BAD Missing \"\r\nd|NOOP.\nidle"),
 		/* refused by the caller */
 		V("a REFUSE {8}\r\nb NOOP\r\n", "{8}refused b|NOOP.\nidle"),
 		V("a REFUSE {8+}\r\nb NOOP\r\n (x\r\nc NOOP\r\n", "{8+}refused c|NOOP.\nidle"),
@@ -149,7 +159,8 @@ static void bad_lines(void **state)
 		V("\n", "* BAD Empty line\r\nidle"),
 		V(" a NOOP\r\n", "* BAD Tag expected\r\nidle"),
 		V("+ NOOP\r\n", "* BAD Invalid character in the tag\r\nidle"),
-		V("{5+}\r\nabcde\r\na NOOP\r\n", "* BAD Invalid character in the tag\r\na|NOOP.\nidle"),
+		V("{5+}\r\nabcde\r\na NOOP\r\n",
+		  "* BAD Invalid character in the tag\r\na|NOOP.\nidle"),
 		V("a\rb NOOP\r\n", "* BAD CR without LF\r\nidle"),
 		V("a*b NOOP\r\n", "* BAD Invalid character in the tag\r\nidle"),
 		V("\0 NOOP\r\n", "* BAD Invalid character in the tag\r\nidle"),
@@ -195,7 +206,8 @@ static void literal8_keeps_nul(void **state)
 	assert_int_equal(imap_parse_step(&p, in, &used), IMAP_PARSE_LITERAL);
 	assert_true(p.literal.literal8 && p.literal.sync);
 	assert_true(imap_parser_take(&p));
-	assert_int_equal(imap_parse_step(&p, str_mem("\0\n\xff\r\n", 5), &used), IMAP_PARSE_COMMAND);
+	assert_int_equal(imap_parse_step(&p, str_mem("\0\n\xff\r\n", 5), &used),
+			 IMAP_PARSE_COMMAND);
 	assert_int_equal(p.args->type, IMAP_ARG_LITERAL8);
 	assert_true(str_eq(p.args->s, str_mem("\0\n\xff", 3)));
 	imap_parser_done(&p);
@@ -223,7 +235,8 @@ static void tree_so_far(void **state)
 
 static void literal_minus(void **state)
 {
-	struct imap_limits l = {.line = 8000, .literal = 8000, .depth = 1, .args = 5, .literal_minus = true};
+	struct imap_limits l = {
+		.line = 8000, .literal = 8000, .depth = 1, .args = 5, .literal_minus = true};
 	struct buf in = BUF_INIT;
 
 	for (unsigned size = 4096; size <= 4097; size++) {
@@ -237,8 +250,9 @@ static void literal_minus(void **state)
 		if (size == 4096)
 			assert_non_null(strstr(buf_cstr(&out), "a|X L<xxx"));
 		else
-			assert_string_equal(buf_cstr(&out), "{4097+}over a BAD [TOOBIG] Literal too big\r\n"
-							    "b|NOOP.\nidle");
+			assert_string_equal(buf_cstr(&out),
+					    "{4097+}over a BAD [TOOBIG] Literal too big\r\n"
+					    "b|NOOP.\nidle");
 		buf_deinit(&out);
 	}
 	buf_deinit(&in);
@@ -265,7 +279,8 @@ static void floods(void **state)
 			assert_int_equal(r, IMAP_PARSE_BYE);
 			assert_int_equal(used, in.n);
 			assert_null(p.arena.head);
-			assert_int_equal(imap_parse_step(&p, STR("\r\nb NOOP\r\n"), &used), IMAP_PARSE_BYE);
+			assert_int_equal(imap_parse_step(&p, STR("\r\nb NOOP\r\n"), &used),
+					 IMAP_PARSE_BYE);
 			imap_parser_deinit(&p);
 			buf_deinit(&in);
 		}
@@ -314,8 +329,10 @@ static void limit_counts(void **state)
 		   "{9+}{9+}over BYE [TOOBIG] Literal too bigbusy");
 	check_with(&l, STR("a APPEND {25+}\r\n1234567890123456789012345 x\r\n"),
 		   "{25+}a|APPEND S<25> A<x>.\nidle");
-	check_with(&l, STR("a NOOP 3456789012345678901234\r\n"), "BYE [TOOBIG] Command too longbusy");
-	check_with(&l, STR("a NOOP 34567890123456789012\r\n"), "a|NOOP A<34567890123456789012>.\nidle");
+	check_with(&l, STR("a NOOP 3456789012345678901234\r\n"),
+		   "BYE [TOOBIG] Command too longbusy");
+	check_with(&l, STR("a NOOP 34567890123456789012\r\n"),
+		   "a|NOOP A<34567890123456789012>.\nidle");
 	check_with(&l, STR("a )23456789012345678 {9+}\r\n123456789\r\n"),
 		   "BYE [TOOBIG] Literal too bigbusy");
 }
