@@ -50,12 +50,15 @@ notifyd_LIBS := -lev
 posthousectl_LIBS := -lcrypt -lev
 
 ALL_PROGRAMS := $(PROGRAMS) posthousectl
-BINS := $(foreach p,$(ALL_PROGRAMS),$(if $($(p)_SRC),$(BUILD)/bin/$(p)))
+# imapd is linked once its process, its commands and its store are all there.
+imapd_WHOLE := $(and $(wildcard backend/imapd/main.c),$(wildcard backend/imapd/client.c),$(wildcard backend/store/store.c))
+WHOLE := $(filter-out $(if $(imapd_WHOLE),,imapd),$(ALL_PROGRAMS))
+BINS := $(foreach p,$(WHOLE),$(if $($(p)_SRC),$(BUILD)/bin/$(p)))
 
 # V=1 shows whole commands.
 Q := $(if $(V),,@)
 
-all: $(BINS)
+all: $(BINS) $(call obj,$(imapd_SRC))
 
 define program
 $(BUILD)/bin/$(1): $(call obj,$($(1)_SRC)) $(if $(filter imapd,$(1)),$(STORE)) $(LIB)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * imapd: serves one mail store. `imapd --zygote` is started by the backend; `imapd [./Maildir]` speaks
+ * IMAP on stdin and stdout. Short options are Cyrus's; those that mean nothing here say so.
+ */
+#include "backend/imapd/shell.h"
+#include "backend/imapd/zygote.h"
+#include "common/base/ensure.h"
+#include "common/base/vec.h"
+#include "common/sys/main.h"
+#include "common/sys/proc.h"
+
+struct mode {
+	bool zygote;
+	const char *linger;
+	const char *maildir;
+	VEC(char *) rest; /* for main_init */
+};
+
+static const struct {
+	char letter;
+	const char *why;
+} meaningless[] = {
+	{'U', "-U: an imapd serves one account for its whole life; see IMAPD_LINGER"},
+	{'D', "-D: start a debugger yourself: gdb --args imapd ./Maildir"},
+	{'s', "-s: TLS is the frontend's work; see SSLPORT"},
+	{'p', "-p: security layers are the frontend's work; see IMAP_TLS_REQUIRED"},
+	{'N', "-N: passwords are the frontend's work; see AUTHMODULES"},
+};
+
+static _Noreturn void usage(const char *what)
+{
+	fprintf(stderr, "imapd: %s\nUsage: imapd [-C FILE] [-T SECONDS] [--set NAME=value] [./Maildir]\n", what);
+	exit(2);
+}
+
+static void short_option(struct mode *m, int argc, char **argv, int *i)
+{
+	for (size_t k = 0; k < ARRAY_LEN(meaningless); k++)
+		if (argv[*i][1] == meaningless[k].letter)
+			usage(meaningless[k].why);
+	if (argv[*i][1] == 'T') {
+		m->linger = argv[*i][2] ? &argv[*i][2] : *i + 1 < argc ? argv[++*i] : NULL;
+		if (!m->linger)
+			usage("-T needs a number of seconds");
+		return;
+	}
+	*vec_push(&m->rest) = argv[*i];
+	if (strcmp(argv[*i], "-C") == 0 && *i + 1 < argc)
+		*vec_push(&m->rest) = argv[++*i];
+}
+
+static void parse(struct mode *m, int argc, char **argv)
+{
+	*vec_push(&m->rest) = argv[0];
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--zygote") == 0) {
+			m->zygote = true;
+		} else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) {
+			*vec_push(&m->rest) = argv[i];
+			*vec_push(&m->rest) = argv[++i];
+		} else if (argv[i][0] == '-' && argv[i][1] == '-') {
+			*vec_push(&m->rest) = argv[i];
+		} else if (argv[i][0] == '-' && argv[i][1]) {
+			short_option(m, argc, argv, &i);
+		} else if (m->maildir) {
+			usage("one Maildir only");
+		} else {
+			m->maildir = argv[i];
+		}
+	}
+	if (m->linger) {
+		struct buf set = BUF_INIT;
+
+		buf_printf(&set, "IMAPD_LINGER=%s", m->linger);
+		*vec_push(&m->rest) = xstrdup("--set");
+		*vec_push(&m->rest) = buf_cstr(&set);
+	}
+	*vec_push(&m->rest) = NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static struct settings set;
+	struct mode m = {0};
+	const char *maildir;
+
+	parse(&m, argc, argv);
+	maildir = m.maildir ? xstrdup(m.maildir) : NULL; /* a title may be written over argv */
+	if (main_init((int)m.rest.n - 1, m.rest.a, "imapd", &set) == MAIN_CHECK) {
+		printf("settings are valid\n");
+		return 0;
+	}
+	proc_title_init(argc, argv); /* main_init saw only a part of it */
+	if (m.zygote)
+		zygote_run(&set);
+	if (!maildir && !getenv("MAILDIR"))
+		usage("name the Maildir, or set MAILDIR");
+	shell_run(&set, maildir);
+}

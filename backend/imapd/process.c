@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backend/imapd/process.h"
+#include <malloc.h>
+#include <signal.h>
+#include "backend/imapd/shell.h"
+#include "backend/store/store.h"
+#include "common/base/log.h"
+#include "common/io/link.h"
+#include "common/ipc/session.h"
+
+#define MASTER_QUEUE_MAX 4096
+#define ORPHAN_MS 900    /* without a master: the command at hand, BYE, end within a second */
+#define SHUTDOWN_MS 4000
+#define TIDY_MS 2000     /* after logins and logouts: free pages go back to the kernel */
+#define NOTIFY_RETRY_MS 8000
+
+struct process {
+	struct imapd im;
+	const struct process_opts *o;
+	struct link *master;
+	unsigned nclients;          /* for which on_client_end has not come */
+	bool ready;
+	bool asked;                 /* LEAVE without its answer */
+	bool closing;               /* store_close is under way */
+	int status;
+	struct loop_timer *linger;
+	struct loop_timer *deadline;
+	struct loop_timer *tidy;
+	struct loop_timer *notify;  /* shell mode: look for notifyd again */
+};
+
+/* ---- talking to the master -------------------------------------------------------------------- */
+
+static int tell(struct process *p, uint16_t type, struct buf *b)
+{
+	int rc = p->master ? link_send(p->master, type, b ? buf_str(b) : STR_NONE, NULL, 0) : -1;
+
+	if (b)
+		buf_deinit(b);
+	return rc;
+}
+
+static int tell_conn(struct process *p, uint16_t type, uint32_t conn)
+{
+	struct buf b = BUF_INIT;
+
+	wire_u32(&b, conn);
+	return tell(p, type, &b);
+}
+
+static void refuse(struct process *p, uint16_t type, uint32_t conn, const char *code, const char *text)
+{
+	struct buf b = BUF_INIT;
+	struct session_failed f = {.conn = conn, .code = str_c(code), .text = str_c(text)};
+
+	session_failed_put(&b, &f);
+	(void)tell(p, type, &b);
+}
+
+/* ---- going ------------------------------------------------------------------------------------ */
+
+static void on_closed(void *ctx, const struct store_result *r)
+{
+	struct process *p = ctx;
+
+	if (r->code != STORE_OK)
+		LOG(L_WARN, "store-close", L_S("user", p->im.record->user), L_C("error", r->err.text));
+	loop_stop(p->im.loop);
+}
+
+static void leave(struct process *p)
+{
+	if (p->closing)
+		return;
+	p->closing = p->im.leaving = true;
+	if (p->ready)
+		store_close(p->im.store, on_closed, p);
+	else
+		loop_stop(p->im.loop);
+}
+
+static void on_deadline(void *ctx)
+{
+	struct process *p = ctx;
+
+	LOG(L_WARN, "left-late", L_S("user", p->im.record->user), L_U("clients", p->nclients));
+	_exit(0); /* what was acknowledged is on disk; what waits for a stalled volume may wait for ever */
+}
+
+static void end_soon(struct process *p, const char *bye, uint64_t within_ms)
+{
+	if (p->im.leaving)
+		return;
+	p->im.leaving = true;
+	loop_timer_set(p->deadline, within_ms);
+	client_bye_all(&p->im, bye);
+	if (p->nclients == 0)
+		leave(p);
+}
+
+static void on_linger(void *ctx)
+{
+	struct process *p = ctx;
+
+	if (p->nclients > 0 || p->im.leaving || p->asked)
+		return;
+	p->asked = tell(p, SESSION_LEAVE, NULL) == 0;
+}
+
+static void start_lingering(struct process *p)
+{
+	loop_timer_set(p->linger, p->im.set->imapd_linger * 1000 + 1);
+}
+
+/* The heap has grown with the last login and command; most of it is free again. */
+static void on_tidy(void *ctx)
+{
+	malloc_trim(0);
+}
+
+static void on_client_end(struct imapd *im, uint32_t conn)
+{
+	struct process *p = container_of(im, struct process, im);
+
+	p->nclients--;
+	(void)tell_conn(p, SESSION_ENDED, conn);
+	loop_timer_set(p->tidy, TIDY_MS);
+	if (p->nclients > 0)
+		return;
+	if (im->leaving || !p->master)
+		leave(p);
+	else
+		start_lingering(p);
+}
+
+static void on_client_state(struct imapd *im, uint32_t conn, bool idle, struct str folder)
+{
+	struct process *p = container_of(im, struct process, im);
+	struct buf b = BUF_INIT;
+	struct session_state s = {.conn = conn, .idle = idle, .folder = folder};
+
+	session_state_put(&b, &s);
+	(void)tell(p, SESSION_STATE, &b);
+}
+
+/* ---- connections ------------------------------------------------------------------------------ */
+
+static int on_conn(struct process *p, struct link_msg *m)
+{
+	struct session_conn c;
+	struct client_start s;
+
+	if (m->nfds != 1 || !session_conn_get(m->body, &c) || !p->ready)
+		return -1;
+	/* The master's word is checked against what this process is (B30). */
+	if (c.dev != p->o->dev || c.ino != p->o->ino || c.user.n == 0 || c.tag.n == 0) {
+		LOG(L_ERROR, "foreign-connection", L_S("user", c.user), L_S("session", c.facts.session));
+		refuse(p, SESSION_REFUSED, c.conn, "UNAVAILABLE", "This process serves another mailbox.");
+		return 0;
+	}
+	if (p->im.leaving) {
+		refuse(p, SESSION_REFUSED, c.conn, "UNAVAILABLE", "The server is shutting down.");
+		return 0;
+	}
+	if (tell_conn(p, SESSION_ACCEPTED, c.conn) < 0)
+		return -1;
+	s = (struct client_start){.in_fd = m->fds[0], .out_fd = m->fds[0], .conn = c.conn,
+				  .facts = &c.facts, .user = c.user, .tag = c.tag, .verb = c.verb,
+				  .unread = c.unread};
+	m->fds[0] = -1;
+	p->nclients++;
+	p->asked = false; /* the master denies it */
+	loop_timer_stop(p->linger);
+	loop_timer_set(p->tidy, TIDY_MS);
+	(void)client_new(&p->im, &s);
+	return 0;
+}
+
+static int on_shutdown(struct process *p, struct str body)
+{
+	struct wire w = wire_reader(body);
+	char text[IPC_TEXT_MAX + 1];
+	struct str s = wire_get_str(&w, IPC_TEXT_MAX);
+
+	if (!wire_end(&w))
+		return -1;
+	snprintf(text, sizeof text, "%.*s", STR_ARG(s));
+	end_soon(p, text, SHUTDOWN_MS);
+	return 0;
+}
+
+static int on_msg(void *ctx, struct link_msg *m)
+{
+	struct process *p = ctx;
+
+	switch (m->type) {
+	case SESSION_CONN:
+		return on_conn(p, m);
+	case SESSION_LEAVE_GRANTED:
+		leave(p);
+		return 0;
+	case SESSION_LEAVE_DENIED:
+		p->asked = false;
+		if (p->nclients == 0)
+			start_lingering(p);
+		return 0;
+	case SESSION_NOTIFYD:
+		if (m->nfds != 1)
+			return -1;
+		store_set_notify_link(p->im.store, m->fds[0]);
+		m->fds[0] = -1;
+		return 0;
+	case SESSION_SHUTDOWN:
+		return m->nfds == 0 ? on_shutdown(p, m->body) : -1;
+	default:
+		return -1;
+	}
+}
+
+static void on_master_gone(void *ctx, const char *why)
+{
+	struct process *p = ctx;
+
+	link_free(&p->master);
+	if (p->closing)
+		return;
+	if (!p->im.leaving)
+		LOG(L_WARN, "master-gone", L_S("user", p->im.record->user), L_U("clients", p->nclients), L_C("reason", why));
+	p->im.leaving = false; /* a shutdown that was under way gets the shorter time, too */
+	end_soon(p, "[UNAVAILABLE] The server is restarting, connect again.", ORPHAN_MS);
+}
+
+static const struct link_ops master_ops = {.on_msg = on_msg, .on_close = on_master_gone};
+
+/* ---- notifyd ---------------------------------------------------------------------------------- */
+
+static void shell_notify(void *ctx)
+{
+	struct process *p = ctx;
+	int fd = shell_connect_notifyd(p->im.set, p->o->dev, p->o->ino);
+
+	if (fd >= 0)
+		store_set_notify_link(p->im.store, fd);
+	else
+		loop_timer_set(p->notify, NOTIFY_RETRY_MS);
+}
+
+static void want_notify_link(void *ctx)
+{
+	struct process *p = ctx;
+
+	if (p->o->session_fd < 0)
+		loop_timer_set(p->notify, NOTIFY_RETRY_MS);
+	else
+		(void)tell(p, SESSION_NOTIFYD_WANTED, NULL);
+}
+
+/* ---- the beginning ---------------------------------------------------------------------------- */
+
+static void on_open(void *ctx, const struct store_result *r)
+{
+	struct process *p = ctx;
+
+	if (r->code != STORE_OK) {
+		LOG(L_ERROR, "store-open", L_S("user", p->im.record->user), L_C("error", r->err.text));
+		p->status = 1;
+		if (p->o->session_fd < 0)
+			shell_fatal(r->err.text);
+		refuse(p, SESSION_FAILED, 0, "UNAVAILABLE", r->err.text);
+		p->im.leaving = true;
+		loop_stop(p->im.loop);
+		return;
+	}
+	p->ready = true;
+	if (p->im.leaving) { /* the master went meanwhile */
+		leave(p);
+	} else if (p->o->session_fd < 0) {
+		p->nclients++;
+		shell_client(&p->im);
+	} else {
+		(void)tell(p, SESSION_READY, NULL);
+		start_lingering(p);
+	}
+}
+
+static void on_signal(void *ctx, int signo)
+{
+	end_soon(ctx, "[UNAVAILABLE] The server is shutting down.", SHUTDOWN_MS);
+}
+
+static void open_store(struct process *p)
+{
+	struct store_opts so = {.loop = p->im.loop, .jobs = p->im.jobs, .set = p->im.set,
+				.maildir_fd = p->o->maildir_fd, .opaque = p->o->opaque,
+				.crash_page = p->o->crash, .want_notify_link = want_notify_link, .ctx = p};
+	char *user = str_dup(p->im.record->user); /* lives as long as the process */
+
+	so.user = user;
+	p->im.store = store_new(&so);
+	if (p->o->notify_fd >= 0)
+		store_set_notify_link(p->im.store, p->o->notify_fd);
+	else if (p->o->session_fd < 0)
+		loop_timer_set(p->notify, NOTIFY_RETRY_MS);
+	store_open(p->im.store, on_open, p);
+}
+
+int process_run(const struct process_opts *o)
+{
+	static struct process p;
+	struct loop *l = loop_new();
+
+	p.o = o;
+	p.im.loop = l;
+	p.im.set = o->set;
+	p.im.record = o->record;
+	p.im.on_client_end = on_client_end;
+	p.im.on_client_state = on_client_state;
+	list_init(&p.im.clients);
+	p.im.jobs = jobs_new(l, (unsigned)o->set->io_threads);
+	p.linger = loop_timer_new(l, on_linger, &p);
+	p.deadline = loop_timer_new(l, on_deadline, &p);
+	p.tidy = loop_timer_new(l, on_tidy, &p);
+	p.notify = loop_timer_new(l, shell_notify, &p);
+	loop_signal_new(l, SIGTERM, on_signal, &p);
+	loop_signal_new(l, SIGINT, on_signal, &p);
+	if (o->session_fd >= 0)
+		p.master = link_new(l, o->session_fd, MASTER_QUEUE_MAX, &master_ops, &p);
+	open_store(&p);
+	loop_run(l);
+	return p.status;
+}

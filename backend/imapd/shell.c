@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backend/imapd/shell.h"
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include "backend/imapd/assign.h"
+#include "backend/imapd/process.h"
+#include "common/base/log.h"
+#include "common/base/rand.h"
+#include "common/io/link.h"
+#include "common/ipc/watch.h"
+#include "common/sys/priv.h"
+
+static _Noreturn void bye(const char *text)
+{
+	printf("* BYE %s\r\n", text);
+	fflush(stdout);
+	exit(1);
+}
+
+void shell_fatal(const char *why)
+{
+	fprintf(stderr, "imapd: %s\n", why);
+	printf("* BYE [ALERT] Fatal error: %s\r\n", why);
+	fflush(stdout);
+	exit(1);
+}
+
+/* Whoever reaches stdin is logged in: it must be a pipe, a terminal, a local socket; never a port
+ * that somebody put this program behind. */
+static bool is_network(int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof ss;
+
+	return getsockname(fd, (struct sockaddr *)&ss, &n) == 0 && ss.ss_family != AF_UNIX;
+}
+
+static const char *account_name(void)
+{
+	const char *name = getenv("AUTHENTICATED");
+	const struct passwd *pw;
+	static char number[16];
+
+	if (name && *name)
+		return name;
+	if (getenv("IMAPLOGINTAG"))
+		bye("AUTHENTICATED environment variable not set.");
+	pw = getpwuid(getuid());
+	if (pw)
+		return pw->pw_name;
+	snprintf(number, sizeof number, "%u", getuid());
+	return number;
+}
+
+/* A Maildir of somebody else's would get files that its owner can't touch. */
+static void check_owner(const struct stat *st, const char *maildir)
+{
+	struct err e;
+
+	if (st->st_uid == geteuid())
+		return;
+	err_set(&e, 0, "%s belongs to uid %u, this is uid %u: run imapd as its owner (su, runuser)", maildir,
+		st->st_uid, geteuid());
+	shell_fatal(e.text);
+}
+
+static int open_maildir(const char *maildir, struct stat *st)
+{
+	struct err e;
+	int fd;
+
+	if (chdir(maildir) < 0) {
+		err_set(&e, errno, "%s: %s", maildir, strerror(errno));
+		shell_fatal(e.text);
+	}
+	fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, st) < 0) {
+		err_set(&e, errno, "%s: %s", maildir, strerror(errno));
+		shell_fatal(e.text);
+	}
+	check_owner(st, maildir);
+	return fd;
+}
+
+int shell_connect_notifyd(const struct settings *set, uint64_t dev, uint64_t ino)
+{
+	struct buf b = BUF_INIT;
+	int fd, rc;
+
+	buf_printf(&b, "%s/notifyd.sock", set->rundir);
+	fd = link_connect(buf_cstr(&b));
+	buf_reset(&b);
+	if (fd >= 0) {
+		wire_u32(&b, geteuid());
+		wire_u64(&b, dev);
+		wire_u64(&b, ino);
+		rc = link_send_blocking(fd, WATCH_HELLO, buf_str(&b), NULL, 0);
+		if (rc < 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	buf_deinit(&b);
+	return fd;
+}
+
+void shell_client(struct imapd *im)
+{
+	static char id[17];
+	const char *rip = getenv("TCPREMOTEIP");
+	struct session_facts f = {.protocol = STR("imap"), .rip = str_c(rip ? rip : "127.0.0.1"),
+				  .lip = STR("127.0.0.1")};
+	struct client_start s = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .conn = 1, .facts = &f,
+				 .user = im->record->user, .preauth = true};
+
+	snprintf(id, sizeof id, "%016llx", (unsigned long long)rand_u64());
+	f.session = str_c(id);
+	(void)client_new(im, &s);
+}
+
+void shell_run(const struct settings *set, const char *maildir)
+{
+	static struct user_record record;
+	const char *env = getenv("MAILDIR");
+	struct process_opts o;
+	struct stat st;
+	struct err e;
+	int fd, gconv;
+
+	if (is_network(STDIN_FILENO) || is_network(STDOUT_FILENO))
+		bye("imapd without its server has no login, and must not be put on a network socket.");
+	record = (struct user_record){.user = str_c(account_name()), .uid = geteuid(), .gid = getegid()};
+	fd = open_maildir(env && *env ? env : maildir, &st);
+	o = (struct process_opts){.set = set, .record = &record, .dev = st.st_dev, .ino = st.st_ino,
+				  .maildir_fd = fd, .session_fd = -1};
+	o.notify_fd = shell_connect_notifyd(set, o.dev, o.ino);
+	gconv = assign_open_gconv();
+	tzset();
+	if (priv_harden(&e) < 0 || assign_sandbox(set, fd, gconv, false, &e) < 0)
+		shell_fatal(e.text);
+	if (gconv >= 0)
+		close(gconv);
+	exit(process_run(&o));
+}
