@@ -8,7 +8,6 @@
 #include "backend/imapd/box/view.h"
 #include "common/base/log.h"
 #include "common/imap/imapdate.h"
-#include "common/imap/seqset.h"
 
 enum { BATCH = 64, BATCH_BYTES = 1 << 20 };
 
@@ -291,21 +290,15 @@ static struct mime_limits limits_of(const struct settings *s)
 
 enum cmd_next fetch_start(struct cmd *cmd)
 {
-	const struct imap_arg *a = cmd->in->args;
-	struct imap_seqset set = IMAP_SEQSET_INIT;
+	const struct imap_arg *a = cmd->args;
 	struct fetch_plan plan;
 	struct uids uids;
-	struct str text;
 
-	if (!imap_arg_atom(&a, &text) || !imap_seqset_parse(&set, text, IMAP_SEQSET_RANGES))
-		return cmd_bad(cmd, "Invalid message set");
+	if (!cmd_take_set(cmd, &a, &uids))
+		return CMD_DONE;
 	const char *bad = fetch_plan_parse(cmd, a, &plan);
-	bool known = !bad && cmd_resolve(cmd, &set, &uids);
-	imap_seqset_deinit(&set);
 	if (bad)
 		return cmd_bad(cmd, "%s", bad);
-	if (!known)
-		return CMD_DONE;
 
 	struct fetch *f = xcalloc(1, sizeof *f);
 	f->cmd = cmd;

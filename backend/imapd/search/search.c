@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * search: SEARCH and UID SEARCH (RFC 3501 6.4.4). What memory can decide is decided here, turn by
+ * turn; the other messages go to the I/O threads in batches.
+ */
+#include <errno.h>
+
+#include "backend/imapd/box/view.h"
+#include "backend/imapd/search/match.h"
+#include "common/base/log.h"
+
+enum { BATCH = 64 };
+
+struct search {
+	struct job job;
+	struct cmd *cmd;
+	struct search_program prog;
+	struct search_matcher *matcher;
+	struct folder_files *files;
+	uint32_t seq;             /* last message looked at */
+	struct search_target target[BATCH];
+	uint8_t *known;           /* BATCH x leaves */
+	size_t n;
+	VEC(uint32_t) hits;       /* UIDs */
+	int error;
+};
+
+static cmd_run_fn search_next, batch_end;
+
+static void search_free(struct cmd *cmd)
+{
+	struct search *s = cmd->state;
+
+	search_matcher_free(&s->matcher);
+	search_program_free(&s->prog);
+	folder_files_put(&s->files);
+	vec_free(&s->hits);
+	free(s->known);
+	free(s);
+}
+
+/* ---- in memory ------------------------------------------------------------------------------------ */
+
+struct looking {
+	struct view *view;
+	const struct msg *m;
+	uint32_t seq;
+};
+
+static bool has_keyword(const struct folder *f, const struct msg *m, struct str name)
+{
+	for (uint16_t i = 0; m->kw && i < m->kw->n; i++)
+		if (str_ieq(str_c(f->keywords.a[m->kw->kw[i]]), name))
+			return true;
+	return false;
+}
+
+static int64_t day_of(int64_t seconds)
+{
+	return seconds >= 0 ? seconds / 86400 : -((-seconds + 86399) / 86400);
+}
+
+static enum search_truth memory_leaf(void *ctx, const struct search_node *n)
+{
+	const struct looking *l = ctx;
+	const struct msg *m = l->m;
+	int64_t day;
+
+	switch (n->op) {
+	case SEARCH_FLAG:
+		return (m->flags & n->flags) == n->flags;
+	case SEARCH_RECENT:
+		return view_is_recent(l->view, m->uid);
+	case SEARCH_KEYWORD:
+		return has_keyword(view_folder(l->view), m, n->name);
+	case SEARCH_NUMBERS:
+		return imap_seqset_has(&n->set, l->seq);
+	case SEARCH_UIDS:
+		return imap_seqset_has(&n->set, m->uid);
+	case SEARCH_DATE:
+		day = day_of(m->internaldate);
+		return day >= n->from && day < n->to;
+	case SEARCH_SIZE:
+		if (!m->wire && m->size)
+			return SEARCH_MAYBE;
+		return (int64_t)m->wire > n->from && (int64_t)m->wire < n->to;
+	default:
+		return SEARCH_MAYBE;
+	}
+}
+
+/* Keeps what memory says of each leaf for the I/O thread. */
+struct noting {
+	struct looking l;
+	uint8_t *known;
+};
+
+static void note_leaves(struct noting *k, const struct search_node *n)
+{
+	for (const struct search_node *kid = n->kids; kid; kid = kid->next)
+		note_leaves(k, kid);
+	if (n->op > SEARCH_NOT)
+		k->known[n->leaf] = (uint8_t)memory_leaf(&k->l, n);
+}
+
+/* ---- batches ---------------------------------------------------------------------------------------- */
+
+static void batch_run(struct job *j)
+{
+	struct search *s = container_of(j, struct search, job);
+
+	for (size_t i = 0; i < s->n; i++)
+		search_match(s->matcher, &s->target[i]);
+}
+
+static void batch_done(struct job *j)
+{
+	struct search *s = container_of(j, struct search, job);
+	struct cmd *cmd = s->cmd;
+
+	if (cmd_back(cmd))
+		cmd_wake(cmd);
+}
+
+static enum cmd_next batch_submit(struct cmd *cmd)
+{
+	struct search *s = cmd->state;
+
+	s->job.run = batch_run;
+	s->job.done = batch_done;
+	cmd_wait(cmd);
+	jobs_submit(cmd->im->jobs, &s->job);
+	return cmd_then(cmd, batch_end, CMD_WAIT);
+}
+
+static void batch_add(struct search *s, const struct looking *l)
+{
+	struct search_target *t = &s->target[s->n];
+	struct noting k = {.l = *l, .known = s->known + s->n * s->prog.leaves};
+
+	*t = (struct search_target){.known = k.known};
+	note_leaves(&k, s->prog.root);
+	msg_ref_fill(view_folder(l->view), l->m, s->files, &t->ref);
+	s->n++;
+}
+
+static enum cmd_next batch_end(struct cmd *cmd)
+{
+	struct search *s = cmd->state;
+	struct folder *f = view_folder(cmd->view);
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct search_target *t = &s->target[i];
+		if (t->wire)
+			folder_learn_wire(f, t->ref.uid, t->wire);
+		if (t->hit)
+			*vec_push(&s->hits) = t->ref.uid;
+		if (t->error == ENOENT)
+			folder_suspect(f, t->ref.uid);
+		else if (t->error)
+			s->error = t->error;
+	}
+	s->n = 0;
+	return search_next(cmd);
+}
+
+/* ---- the command -------------------------------------------------------------------------------------- */
+
+static enum cmd_next search_answer(struct cmd *cmd)
+{
+	struct search *s = cmd->state;
+	struct buf *out = cmd_out(cmd);
+
+	if (s->error) {
+		LOG(L_WARN, "search could not read every message", L_C("user", cmd->c->user),
+		    L_C("folder", view_folder(cmd->view)->name), L_C("error", strerror(s->error)));
+		return cmd_no(cmd, "[UNAVAILABLE] Some messages could not be read");
+	}
+	buf_puts(out, "* SEARCH");
+	for (size_t i = 0; i < s->hits.n; i++) {
+		uint32_t shown = cmd->uid ? s->hits.a[i] : view_seq_of_uid(cmd->view, s->hits.a[i]);
+		if (!shown)
+			continue;
+		buf_putc(out, ' ');
+		buf_u64(out, shown);
+	}
+	buf_puts(out, "\r\n");
+	return cmd_ok(cmd, "SEARCH done.");
+}
+
+static enum cmd_next search_next(struct cmd *cmd)
+{
+	struct search *s = cmd->state;
+	struct folder *f = view_folder(cmd->view);
+
+	while (s->seq < view_exists(cmd->view)) {
+		if (s->n == BATCH)
+			return batch_submit(cmd);
+		if (cmd_tired(cmd))
+			return cmd_then(cmd, search_next, CMD_YIELD);
+		uint32_t seq = ++s->seq;
+		struct looking l = {cmd->view, &f->msgs.a[view_index(cmd->view, seq)], seq};
+		if (l.m->state & MSG_EXPUNGED)
+			continue;
+		enum search_truth t = search_eval(s->prog.root, memory_leaf, &l);
+		if (t == SEARCH_MAYBE)
+			batch_add(s, &l);
+		else if (t == SEARCH_YES && s->n) /* in order behind those that are being looked at */
+			batch_add(s, &l);
+		else if (t == SEARCH_YES)
+			*vec_push(&s->hits) = l.m->uid;
+	}
+	return s->n ? batch_submit(cmd) : search_answer(cmd);
+}
+
+/* '*' and UIDs mean what the client sees now. */
+static void resolve_sets(struct cmd *cmd, struct search_program *p)
+{
+	for (size_t i = 0; i < p->nsets; i++) {
+		struct search_node *n = p->sets[i];
+		imap_seqset_resolve(&n->set, n->op == SEARCH_UIDS ? view_max_uid(cmd->view)
+								 : view_exists(cmd->view));
+	}
+}
+
+static bool numbers_exist(struct cmd *cmd, const struct search_program *p)
+{
+	for (size_t i = 0; i < p->nsets; i++)
+		if (p->sets[i]->op == SEARCH_NUMBERS &&
+		    imap_seqset_max(&p->sets[i]->set) > view_exists(cmd->view))
+			return false;
+	return true;
+}
+
+enum cmd_next search_start(struct cmd *cmd)
+{
+	struct search *s = xcalloc(1, sizeof *s);
+	const char *why;
+
+	s->cmd = cmd;
+	cmd->state = s;
+	cmd->on_free = search_free;
+	switch (search_program_parse(cmd, cmd->args, &s->prog, &why)) {
+	case SEARCH_BAD:
+		return cmd_bad(cmd, "%s", why);
+	case SEARCH_LIMIT:
+		return cmd_no(cmd, "[LIMIT] %s", why);
+	case SEARCH_BADCHARSET:
+		return cmd_no(cmd, "[BADCHARSET] The requested character set is not supported.");
+	case SEARCH_PARSED:
+		break;
+	}
+	resolve_sets(cmd, &s->prog);
+	if (!numbers_exist(cmd, &s->prog))
+		return cmd_bad(cmd, "A message number is beyond the folder's end");
+	const struct settings *set = cmd->im->set;
+	struct mime_limits limits = {.depth = (uint32_t)set->mime_depth,
+				     .parts = (uint32_t)set->mime_parts,
+				     .header_max = (size_t)set->mime_header_max,
+				     .params = (uint32_t)set->mime_params,
+				     .addresses = (uint32_t)set->mime_addresses};
+	s->matcher = search_matcher_new(&s->prog, &limits, cmd->im->store);
+	s->known = xcalloc(BATCH, s->prog.leaves + 1);
+	s->files = folder_files_get(view_folder(cmd->view));
+	return search_next(cmd);
+}
