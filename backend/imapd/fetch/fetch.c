@@ -6,6 +6,7 @@
  */
 #include "backend/imapd/fetch/emit.h"
 #include "backend/imapd/box/view.h"
+#include "backend/imapd/mimelimits.h"
 #include "common/base/log.h"
 #include "common/imap/imapdate.h"
 
@@ -279,15 +280,6 @@ static enum cmd_next fetch_next(struct cmd *cmd)
 	return fetch_end(cmd);
 }
 
-static struct mime_limits limits_of(const struct settings *s)
-{
-	return (struct mime_limits){.depth = (uint32_t)s->mime_depth,
-				    .parts = (uint32_t)s->mime_parts,
-				    .header_max = (size_t)s->mime_header_max,
-				    .params = (uint32_t)s->mime_params,
-				    .addresses = (uint32_t)s->mime_addresses};
-}
-
 enum cmd_next fetch_start(struct cmd *cmd)
 {
 	const struct imap_arg *a = cmd->args;
@@ -306,7 +298,7 @@ enum cmd_next fetch_start(struct cmd *cmd)
 	f->uids = uids;
 	f->files = folder_files_get(view_folder(cmd->view));
 	f->run = (struct fetch_run){
-		.plan = &f->plan, .limits = limits_of(cmd->im->set), .store = cmd->im->store, .fd = -1};
+		.plan = &f->plan, .limits = mime_limits_of(cmd->im->set), .store = cmd->im->store, .fd = -1};
 	cmd->state = f;
 	cmd->on_free = fetch_free;
 	return fetch_next(cmd);

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "backend/imapd/box/view.h"
+#include "backend/imapd/mimelimits.h"
 #include "backend/imapd/search/match.h"
 #include "common/base/log.h"
 
@@ -253,12 +254,7 @@ enum cmd_next search_start(struct cmd *cmd)
 	resolve_sets(cmd, &s->prog);
 	if (!numbers_exist(cmd, &s->prog))
 		return cmd_bad(cmd, "A message number is beyond the folder's end");
-	const struct settings *set = cmd->im->set;
-	struct mime_limits limits = {.depth = (uint32_t)set->mime_depth,
-				     .parts = (uint32_t)set->mime_parts,
-				     .header_max = (size_t)set->mime_header_max,
-				     .params = (uint32_t)set->mime_params,
-				     .addresses = (uint32_t)set->mime_addresses};
+	struct mime_limits limits = mime_limits_of(cmd->im->set);
 	s->matcher = search_matcher_new(&s->prog, &limits, cmd->im->store);
 	s->known = xcalloc(BATCH, s->prog.leaves + 1);
 	s->files = folder_files_get(view_folder(cmd->view));
