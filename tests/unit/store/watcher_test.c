@@ -296,6 +296,7 @@ static void restart_of_notifyd(void **state)
 	give_link(&im);
 	run_until_live(&im);
 	kill(nd.pid, SIGSTOP);
+	waitpid(nd.pid, NULL, WUNTRACED); /* it has really stopped */
 	watcher_fence(im.w, fenced, &im);
 	daemon_end(&nd, SIGKILL);
 	run(); /* the fence */
