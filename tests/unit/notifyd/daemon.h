@@ -84,7 +84,8 @@ UNUSED static int daemon_end(struct daemon *d, int signo) /* its wait status */
 {
 	int status = 0;
 
-	kill(d->pid, SIGCONT);
+	if (signo != SIGKILL) /* it must not answer anything any more */
+		kill(d->pid, SIGCONT);
 	kill(d->pid, signo);
 	waitpid(d->pid, &status, 0);
 	return status;
