@@ -38,7 +38,7 @@ struct client {
 	uint64_t since_ms, input_ms;
 	uint64_t headers, bodies;    /* bytes of messages sent by FETCH, for the log */
 	unsigned bad;                /* bad commands in a row */
-	bool tls, id_logged, idle;
+	bool tls, id_logged, idle, eof;
 };
 
 /* Leaves the selected folder; state authenticated. */
@@ -46,7 +46,7 @@ void client_unselect(struct client *c);
 /* v is the selected folder from now on, and the client's. */
 void client_select(struct client *c, struct view *v);
 void client_idle(struct client *c, bool on); /* IDLE begins or ends */
+/* No argument of the command at hand is needed any more: its memory goes (IDLE). */
+void client_drop_parser(struct client *c);
 /* Appends the capabilities, as CAPABILITY and the login reply name them. */
 void client_capability(const struct client *c, struct buf *out);
-/* The command at hand has ended (cmd.c): look for the next one. */
-void client_next(struct client *c);

@@ -72,7 +72,7 @@ struct cmd {
 	struct imap_parser *parser; /* the cmd's own now, where the client went or the cmd ended early */
 	enum cmd_next next;
 	unsigned waits;
-	bool in_run, woken, finishing, bad, refused;
+	bool in_run, woken, finishing, bad, refused, orphan_view;
 	uint64_t slice_us;
 	char *reply;               /* tagged reply without its tag */
 };
@@ -81,6 +81,8 @@ struct cmd {
 enum cmd_next cmd_ok(struct cmd *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 enum cmd_next cmd_no(struct cmd *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 enum cmd_next cmd_bad(struct cmd *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a text of any length (COPYUID's sets). */
+enum cmd_next cmd_ok_long(struct cmd *cmd, struct str text);
 /* NO [CODE] text for a fault of the store, and one log line with user, command and cause. */
 enum cmd_next cmd_fault(struct cmd *cmd, const struct store_result *r);
 /* ok text where cmd->result is STORE_OK, else cmd_fault. */

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backend/imapd/client.h"
+#include <stdlib.h>
+#include "backend/imapd/box/view.h"
+#include "backend/imapd/cmdrun.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/imap/args.h"
+#include "common/imap/caps.h"
+#include "common/imap/parser.h"
+#include "common/imap/reply.h"
+
+#define COMMANDS_PER_TURN 32 /* of one client, before the others have their turn */
+#define LINGER_MS 5000       /* for the last bytes to a client after BYE */
+
+void client_drop_parser(struct client *c)
+{
+	if (!c->parser)
+		return;
+	imap_parser_deinit(c->parser);
+	free(c->parser);
+	c->parser = NULL;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------- */
+
+static void log_end(struct client *c, const char *cause)
+{
+	LOG(L_INFO, c->ended ? c->ended : "DISCONNECTED", L_C("user", c->user), L_C("ip", c->rip),
+	    L_U("port", c->rport), L_C("session", c->session), L_U("headers", c->headers),
+	    L_U("body", c->bodies), L_U("rcvd", conn_bytes_in(c->conn)),
+	    L_U("sent", conn_bytes_out(c->conn)), L_U("time", (clock_ms() - c->since_ms) / 1000),
+	    L_C("starttls", c->tls ? "1" : "0"), L_C("cause", cause));
+}
+
+/* A command that waits for the store keeps the view that its requests are about. */
+static void drop_cmd(struct client *c)
+{
+	struct cmd *cmd = c->cmd;
+
+	if (!cmd)
+		return;
+	if (cmd->waits && cmd->view && cmd->view == c->view) {
+		view_set_ops(c->view, NULL, NULL);
+		cmd->orphan_view = true;
+		c->view = NULL;
+	}
+	cmd_orphan(cmd);
+}
+
+static void client_free(struct client *c)
+{
+	struct imapd *im = c->im;
+	uint32_t id = c->id;
+
+	list_remove(&c->link);
+	im->nclients--;
+	drop_cmd(c);
+	view_close(&c->view);
+	client_drop_parser(c);
+	loop_timer_free(&c->timer);
+	loop_defer_free(&c->turn);
+	conn_free(&c->conn);
+	free(c->user);
+	free(c->session);
+	free(c->rip);
+	free(c->bye);
+	free(c);
+	if (im->on_client_end)
+		im->on_client_end(im, id);
+}
+
+/* Says BYE (where text is given) and closes when that is written. The command at hand is dropped. */
+static void say_bye(struct client *c, const char *text)
+{
+	drop_cmd(c);
+	view_close(&c->view);
+	c->state = CLIENT_LOGOUT;
+	if (text)
+		imap_put_untagged(conn_out(c->conn), "BYE %s", text);
+	conn_finish(c->conn, LINGER_MS);
+}
+
+void client_bye(struct client *c, const char *text)
+{
+	if (c->bye || c->state == CLIENT_LOGOUT)
+		return;
+	c->bye = xstrdup(text);
+	loop_defer_set(c->turn);
+}
+
+void client_bye_all(struct imapd *im, const char *text)
+{
+	list_foreach (e, &im->clients)
+		client_bye(list_entry(e, struct client, link), text);
+}
+
+/* ---- the selected folder ---------------------------------------------------------------------- */
+
+static void tell_state(struct client *c)
+{
+	struct str folder = STR_NONE;
+
+	if (c->view)
+		folder = str_c(view_folder(c->view)->name);
+	if (c->im->on_client_state)
+		c->im->on_client_state(c->im, c->id, c->idle, folder);
+}
+
+static struct buf *view_out(void *ctx)
+{
+	return conn_out(((struct client *)ctx)->conn);
+}
+
+static bool view_full(void *ctx)
+{
+	return conn_full(((struct client *)ctx)->conn);
+}
+
+static void view_news(void *ctx)
+{
+	loop_defer_set(((struct client *)ctx)->turn);
+}
+
+static void view_gone(void *ctx)
+{
+	client_bye(ctx, "[UNAVAILABLE] The selected mailbox was deleted.");
+}
+
+static const struct view_ops view_ops = {view_out, view_full, view_news, view_gone, view_news};
+
+void client_unselect(struct client *c)
+{
+	view_close(&c->view);
+	if (c->cmd)
+		c->cmd->view = NULL;
+	c->state = CLIENT_AUTH;
+	tell_state(c);
+}
+
+void client_select(struct client *c, struct view *v)
+{
+	ASSERT(!c->view);
+	c->view = v;
+	c->state = CLIENT_SELECTED;
+	view_set_ops(v, &view_ops, c);
+	tell_state(c);
+}
+
+void client_idle(struct client *c, bool on)
+{
+	c->idle = on;
+	tell_state(c);
+}
+
+/* ---- commands --------------------------------------------------------------------------------- */
+
+void client_capability(const struct client *c, struct buf *out)
+{
+	const struct settings *set = c->im->set;
+	struct imap_caps caps = {.state = IMAP_CAPS_SESSION,
+				 .literal_minus = str_eq(str_c(set->imap_literal), STR("minus")),
+				 .idle = true,
+				 .filter = str_c(set->imap_capability)};
+
+	imap_caps_put(out, &caps);
+}
+
+void client_ended(struct client *c, bool bad)
+{
+	c->bad = bad ? c->bad + 1 : 0;
+	if (c->bad >= c->im->set->imap_bad_max)
+		client_bye(c, "[ALERT] Too many consecutive protocol violations.");
+	loop_defer_set(c->turn);
+}
+
+/* The row, behind UID where that stands in front; *args is what follows. */
+static const struct cmd_row *find_row(const struct imap_parser *p, const struct imap_arg **args, bool *uid)
+{
+	const struct cmd_row *row;
+	struct str name = p->name;
+
+	*args = p->args;
+	*uid = str_ieq(name, STR("UID"));
+	if (*uid && !imap_arg_atom(args, &name))
+		return NULL;
+	row = cmdtable_find(name);
+	return row && *uid && !(row->flags & CMD_UID) ? NULL : row;
+}
+
+static cmd_run_fn refuse_unknown, refuse_state;
+static const struct cmd_row unknown_row = {"unknown", ST_BOTH, 0, refuse_unknown};
+
+static enum cmd_next refuse_unknown(struct cmd *cmd)
+{
+	return cmd_bad(cmd, "Invalid command");
+}
+
+static enum cmd_next refuse_state(struct cmd *cmd)
+{
+	return cmd_bad(cmd, cmd->row->states == ST_SELECTED ? "No mailbox is selected"
+							    : "Not now: logged in already");
+}
+
+static void begin(struct client *c, bool at_literal)
+{
+	const struct imap_arg *args;
+	bool uid;
+	const struct cmd_row *row = find_row(c->parser, &args, &uid);
+	struct cmd *cmd = cmd_new(c, row ? row : &unknown_row, c->parser->tag);
+
+	cmd->uid = uid;
+	cmd->args = args;
+	cmd->at_literal = at_literal;
+	if (row && !(row->states & (c->state == CLIENT_SELECTED ? ST_SELECTED : ST_AUTH)))
+		cmd->run = refuse_state;
+	c->cmd = cmd;
+	cmd_step(cmd);
+}
+
+/* A literal is announced: APPEND's message goes to the command, everything else into memory. */
+static void on_literal(struct client *c)
+{
+	struct imap_parser *p = c->parser;
+	const struct cmd_row *row = cmdtable_find(p->name);
+
+	if (row && (row->flags & CMD_STREAM) && p->count > 0 && p->depth == 0)
+		begin(c, true);
+	else if (imap_parser_take(p) && p->literal.sync)
+		imap_put_continue(conn_out(c->conn), "OK");
+}
+
+static struct imap_parser *parser(struct client *c)
+{
+	const struct settings *set = c->im->set;
+
+	if (!c->parser) {
+		c->parser = xmalloc(sizeof *c->parser);
+		imap_parser_init(c->parser,
+				 &IMAP_LIMITS_SESSION(set->imap_line_max,
+						      str_eq(str_c(set->imap_literal), STR("minus"))));
+	}
+	return c->parser;
+}
+
+
+static void parse(struct client *c)
+{
+	struct imap_parser *p = parser(c);
+	size_t used;
+	enum imap_parse r = imap_parse_step(p, conn_in(c->conn), &used);
+
+	conn_consume(c->conn, used);
+	switch (r) {
+	case IMAP_PARSE_MORE:
+		break;
+	case IMAP_PARSE_LITERAL:
+		on_literal(c);
+		break;
+	case IMAP_PARSE_COMMAND:
+		begin(c, false);
+		break;
+	case IMAP_PARSE_BAD:
+		imap_parser_put_bad(p, conn_out(c->conn));
+		imap_parser_done(p);
+		client_ended(c, true);
+		break;
+	case IMAP_PARSE_BYE:
+		say_bye(c, p->text);
+		break;
+	case IMAP_PARSE_N:
+		UNREACHED();
+	}
+}
+
+/* Runs what has come, until a command must wait. */
+static void run(struct client *c)
+{
+	for (unsigned i = 0; !c->cmd && c->state != CLIENT_LOGOUT; i++) {
+		if (c->bye || c->ended) {
+			say_bye(c, c->bye);
+			return;
+		}
+		if (conn_in(c->conn).n == 0) {
+			if (c->parser && imap_parser_idle(c->parser))
+				client_drop_parser(c);
+			if (c->eof)
+				say_bye(c, NULL);
+			return;
+		}
+		if (conn_full(c->conn))
+			return;
+		if (i == COMMANDS_PER_TURN) {
+			loop_defer_set(c->turn);
+			return;
+		}
+		parse(c);
+	}
+}
+
+static void turn(void *ctx)
+{
+	struct client *c = ctx;
+
+	if (c->state == CLIENT_LOGOUT)
+		return;
+	if (!c->cmd)
+		run(c);
+	else if (c->cmd->next == CMD_YIELD)
+		cmd_step(c->cmd);
+	else if (c->cmd->wants_input)
+		cmd_wake(c->cmd);
+}
+
+/* ---- the connection --------------------------------------------------------------------------- */
+
+static void on_input(void *ctx)
+{
+	struct client *c = ctx;
+
+	c->input_ms = loop_now(c->im->loop);
+	if (c->state == CLIENT_LOGOUT)
+		conn_in_drop(c->conn);
+	else if (!c->cmd)
+		run(c);
+	else if (c->cmd->wants_input)
+		cmd_wake(c->cmd);
+}
+
+static void on_drained(void *ctx)
+{
+	struct client *c = ctx;
+
+	if (c->state == CLIENT_LOGOUT)
+		return;
+	if (!c->cmd)
+		run(c);
+	else if (c->cmd->next == CMD_FULL)
+		cmd_step(c->cmd);
+}
+
+static void on_end(void *ctx, enum conn_end e)
+{
+	struct client *c = ctx;
+
+	/* The client has closed its side only: what it has sent is answered first. */
+	if (e == CONN_EOF && c->state != CLIENT_LOGOUT && !c->eof &&
+	    ((c->cmd && !c->cmd->wants_input) || (!c->cmd && conn_in(c->conn).n))) {
+		c->eof = true;
+		loop_defer_set(c->turn);
+		return;
+	}
+	log_end(c, e == CONN_ERROR   ? conn_error_text(c->conn)
+		   : e == CONN_STUCK ? "stuck output"
+		   : c->bye	     ? c->bye
+				     : "");
+	client_free(c);
+}
+
+static const struct conn_ops conn_ops = {on_input, on_drained, on_end};
+
+/* The timer is not moved by each input; when it fires, the rest is waited for. */
+static void on_timer(void *ctx)
+{
+	struct client *c = ctx;
+	uint64_t limit = c->im->set->imap_timeout * 1000, idle = loop_now(c->im->loop) - c->input_ms;
+
+	if (c->state == CLIENT_LOGOUT)
+		return;
+	if (c->cmd && !c->cmd->wants_input)
+		idle = 0; /* it waits for us, not we for it */
+	if (idle < limit) {
+		loop_timer_set(c->timer, limit - idle);
+		return;
+	}
+	c->ended = "TIMEOUT";
+	say_bye(c, "Disconnected for inactivity.");
+}
+
+static void greet(struct client *c, const struct client_start *s)
+{
+	struct buf *out = conn_out(c->conn);
+
+	if (s->preauth) {
+		buf_puts(out, "* PREAUTH [CAPABILITY ");
+		client_capability(c, out);
+		buf_puts(out, "] Ready.\r\n");
+		return;
+	}
+	buf_str_put(out, s->tag);
+	buf_puts(out, " OK [CAPABILITY ");
+	client_capability(c, out);
+	buf_puts(out, "] ");
+	buf_str_put(out, s->verb);
+	buf_puts(out, " Ok.\r\n");
+}
+
+struct client *client_new(struct imapd *im, const struct client_start *s)
+{
+	const struct settings *set = im->set;
+	struct client *c = xcalloc(1, sizeof *c);
+	struct conn_opts opts = {.in_max = set->imap_pipeline_max,
+				 .out_high = set->imap_out_max,
+				 .out_low = set->imap_out_max / 4,
+				 .stuck_ms = set->imap_stuck_timeout * 1000};
+
+	c->im = im;
+	c->id = s->conn;
+	c->user = str_dup(s->user);
+	c->session = str_dup(s->facts->session);
+	c->rip = str_dup(s->facts->rip);
+	c->rport = s->facts->rport;
+	c->tls = s->facts->tls;
+	c->since_ms = clock_ms();
+	c->input_ms = loop_now(im->loop);
+	c->conn = conn_new(im->loop, s->in_fd, s->out_fd, &opts, &conn_ops, c);
+	c->turn = loop_defer_new(im->loop, turn, c);
+	c->timer = loop_timer_new(im->loop, on_timer, c);
+	loop_timer_set(c->timer, set->imap_timeout * 1000);
+	list_append(&im->clients, &c->link);
+	im->nclients++;
+	LOG(L_INFO, "LOGIN", L_C("user", c->user), L_C("ip", c->rip), L_U("port", c->rport),
+	    L_C("protocol", "IMAP"), L_C("session", c->session), L_C("starttls", c->tls ? "1" : "0"),
+	    L_S("tls", s->facts->tls_info));
+	greet(c, s);
+	conn_unread(c->conn, s->unread);
+	return c;
+}

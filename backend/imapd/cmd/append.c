@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * APPEND. The command starts when its literal is announced: what can be refused is refused before
+ * the client sends a byte. The literal goes from the input buffer straight to the store's file;
+ * where the volume is slower than the client, the client waits.
+ */
+#include "backend/imapd/box/view.h"
+#include "backend/imapd/cmd/commands.h"
+#include "common/imap/args.h"
+#include "common/imap/flags.h"
+#include "common/imap/imapdate.h"
+#include "common/imap/parser.h"
+#include "common/imap/reply.h"
+
+struct appending {
+	struct cmd *cmd;
+	struct append *append;
+	struct append_opts opts;
+	uint64_t left;      /* bytes of the literal still to come */
+	bool busy;          /* the store takes no more for now */
+	uint32_t uidvalidity, uid;
+};
+
+static void on_free(struct cmd *cmd)
+{
+	struct appending *s = cmd->state;
+
+	if (s->append)
+		append_abort(&s->append);
+}
+
+/* No byte of the literal is taken: the parser drops what comes without being asked for. */
+static enum cmd_next refuse(struct cmd *cmd)
+{
+	imap_parser_refuse(cmd->c->parser);
+	cmd->refused = true;
+	return CMD_DONE;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------- */
+
+static enum cmd_next answer(struct cmd *cmd)
+{
+	struct appending *s = cmd->state;
+
+	if (cmd->result.code == STORE_NONEXISTENT)
+		return cmd_no(cmd, "[TRYCREATE] No such mailbox");
+	if (cmd->result.code != STORE_OK)
+		return cmd_fault(cmd, &cmd->result);
+	return cmd_ok(cmd, "[APPENDUID %u %u] APPEND Ok.", s->uidvalidity, s->uid);
+}
+
+static void on_committed(void *ctx, const struct store_result *r, uint32_t uidvalidity, uint32_t uid)
+{
+	struct appending *s = ctx;
+
+	if (!cmd_back(s->cmd))
+		return;
+	s->cmd->result = *r;
+	s->uidvalidity = uidvalidity;
+	s->uid = uid;
+	cmd_wake(s->cmd);
+}
+
+static enum cmd_next commit(struct cmd *cmd)
+{
+	struct appending *s = cmd->state;
+	struct append *a = s->append;
+
+	cmd->wants_input = false;
+	if (cmd->result.code != STORE_OK)
+		return cmd_fault(cmd, &cmd->result);
+	s->append = NULL; /* the store's from here on */
+	cmd_wait(cmd);
+	append_commit(a, on_committed, s);
+	return cmd_then(cmd, answer, CMD_WAIT);
+}
+
+/* Behind the literal: the end of the command, and nothing else. */
+static enum cmd_next read_rest(struct cmd *cmd)
+{
+	struct imap_parser *p = cmd->c->parser;
+	size_t used;
+	enum imap_parse r = imap_parse_step(p, conn_in(cmd->c->conn), &used);
+
+	conn_consume(cmd->c->conn, used);
+	switch (r) {
+	case IMAP_PARSE_COMMAND:
+		for (const struct imap_arg *a = p->args; a; a = a->next) {
+			if (a->type == IMAP_ARG_STREAM && a->next)
+				return cmd_bad(cmd, "Invalid arguments to APPEND");
+		}
+		return commit(cmd);
+	case IMAP_PARSE_LITERAL:
+		cmd_bad(cmd, "One message at a time");
+		return refuse(cmd);
+	case IMAP_PARSE_MORE:
+		if (!cmd->c->eof)
+			return CMD_WAIT;
+		return cmd_bad(cmd, "Incomplete command");
+	case IMAP_PARSE_BYE:
+		client_bye(cmd->c, p->text);
+		return cmd_bad(cmd, "Invalid arguments to APPEND");
+	default:
+		return cmd_bad(cmd, "Invalid arguments to APPEND");
+	}
+}
+
+/* ---- the literal ------------------------------------------------------------------------------ */
+
+static void on_room(void *ctx, const struct store_result *r)
+{
+	struct appending *s = ctx;
+
+	if (!cmd_back(s->cmd))
+		return;
+	s->busy = false;
+	if (r->code != STORE_OK && s->cmd->result.code == STORE_OK)
+		s->cmd->result = *r;
+	cmd_wake(s->cmd);
+}
+
+/* After a fault the rest is taken and dropped: the client was told to send it all. */
+static enum cmd_next read_literal(struct cmd *cmd)
+{
+	struct appending *s = cmd->state;
+
+	while (s->left > 0) {
+		struct str in = conn_in(cmd->c->conn);
+
+		if (s->busy)
+			return CMD_WAIT;
+		if (in.n == 0)
+			return cmd->c->eof ? cmd_bad(cmd, "Incomplete message") : CMD_WAIT;
+		if (in.n > s->left)
+			in.n = (size_t)s->left;
+		if (cmd->result.code == STORE_OK && !append_write(s->append, in, on_room, s)) {
+			cmd_wait(cmd);
+			s->busy = true;
+		}
+		s->left -= in.n;
+		conn_consume(cmd->c->conn, in.n);
+	}
+	if (s->busy)
+		return CMD_WAIT;
+	cmd->run = read_rest;
+	return read_rest(cmd);
+}
+
+static enum cmd_next go_ahead(struct cmd *cmd)
+{
+	struct appending *s = cmd->state;
+	struct imap_parser *p = cmd->c->parser;
+
+	if (cmd->result.code != STORE_OK) {
+		answer(cmd);
+		s->append = NULL; /* a begin that failed has freed it */
+		return refuse(cmd);
+	}
+	s->left = p->literal.size;
+	imap_parser_stream(p);
+	if (p->literal.sync)
+		imap_put_continue(cmd_out(cmd), "OK");
+	cmd->wants_input = true;
+	cmd->run = read_literal;
+	return read_literal(cmd);
+}
+
+/* ---- the beginning ---------------------------------------------------------------------------- */
+
+static bool take_flags(struct cmd *cmd, const struct imap_arg **a, struct append_opts *o)
+{
+	const struct settings *set = cmd->im->set;
+	struct imap_flag_list flags;
+
+	if (imap_arg_end(*a) || (*a)->type != IMAP_ARG_LIST)
+		return true;
+	switch (imap_flags_take(a, &cmd->arena, set->imap_keywords_max, set->imap_keyword_len, &flags)) {
+	case IMAP_FLAGS_OK:
+		break;
+	case IMAP_FLAGS_LIMIT:
+		cmd_no(cmd, "[LIMIT] Too many or too long keywords");
+		return false;
+	default:
+		cmd_bad(cmd, "Invalid flags");
+		return false;
+	}
+	o->flags = (uint8_t)flags.flags;
+	if (set->imap_keywords) {
+		o->keywords = flags.keywords;
+		o->nkeywords = flags.nkeywords;
+	}
+	return true;
+}
+
+static bool take_date(struct cmd *cmd, const struct imap_arg **a, struct append_opts *o)
+{
+	struct str date;
+	int zone;
+
+	o->internaldate = -1;
+	if (imap_arg_end(*a))
+		return true;
+	if (imap_arg_string(a, &date) && imap_datetime_parse(date, &o->internaldate, &zone) &&
+	    imap_arg_end(*a))
+		return true;
+	cmd_bad(cmd, "Invalid date or arguments to APPEND");
+	return false;
+}
+
+static bool take_size(struct cmd *cmd, struct append_opts *o)
+{
+	const struct imap_literal *lit = &cmd->c->parser->literal;
+
+	o->size = lit->size;
+	if (lit->literal8)
+		cmd_bad(cmd, "BINARY is not available");
+	else if (lit->size == 0)
+		cmd_no(cmd, "An empty message can't be stored");
+	else if (lit->size > cmd->im->set->imap_append_max)
+		cmd_no(cmd, "[TOOBIG] Message is larger than %llu bytes",
+		       (unsigned long long)cmd->im->set->imap_append_max);
+	else
+		return true;
+	/* Nobody reads gigabytes only to drop them (B6). */
+	if (lit->size > cmd->im->set->imap_append_max && !lit->sync)
+		client_bye(cmd->c, "[TOOBIG] Message is too big.");
+	return false;
+}
+
+enum cmd_next append_start(struct cmd *cmd)
+{
+	const struct imap_arg *a = cmd->args;
+	struct appending *s;
+
+	if (!cmd->at_literal)
+		return cmd_bad(cmd, "APPEND needs a message literal");
+	s = cmd->state = arena_new(&cmd->arena, struct appending);
+	s->cmd = cmd;
+	cmd->on_free = on_free;
+	if (!cmd_take_mailbox(cmd, &a, &s->opts.folder) || !take_flags(cmd, &a, &s->opts) ||
+	    !take_date(cmd, &a, &s->opts) || !take_size(cmd, &s->opts))
+		return refuse(cmd);
+	cmd_wait(cmd);
+	s->append = append_begin(cmd->im->store, &s->opts, cmd_stored, cmd);
+	return cmd_then(cmd, go_ahead, CMD_WAIT);
+}
