@@ -11,7 +11,8 @@ BUILD ?= build/$(notdir $(CC))$(if $(SAN),-san)
 VERSION := 0.1.0
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Wno-missing-field-initializers
+	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-unused-parameter -Wno-missing-field-initializers \
+	$(if $(findstring gcc,$(CC)),-Wno-format-truncation) # cutting a text short with snprintf is meant
 CFLAGS ?= -O2 -g
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 ifdef SAN

@@ -12,6 +12,7 @@
 
 /* ---- results ---------------------------------------------------------------------------------- */
 
+__attribute__((format(printf, 3, 0)))
 static enum cmd_next reply(struct cmd *cmd, const char *status, const char *fmt, va_list ap)
 {
 	char text[1024];
