@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frontend/authd/passwd_file.h"
+#include "common/base/ensure.h"
+#include "frontend/authd/username.h"
+
+/* A number that fits a uid or gid (all ones is "no id" to the kernel), or nothing. */
+static bool id_ok(struct str s)
+{
+	uint32_t v;
+
+	return s.n == 0 || (str_u32(s, &v) && v != UINT32_MAX);
+}
+
+static const char *check(const struct passwd_entry *e, struct str line)
+{
+	uint32_t uid;
+
+	if (str_has_nul(line))
+		return "NUL byte";
+	if (!username_valid(e->user))
+		return "user name is empty, too long, or has control characters or broken UTF-8";
+	if (!id_ok(e->uid) || !id_ok(e->gid))
+		return "uid or gid is not a number";
+	if (str_u32(e->uid, &uid) && uid == 0)
+		return "uid 0 can't have mail here";
+	if (e->home.n && e->home.p[0] != '/')
+		return "home is not absolute";
+	if (str_eq(e->home, STR("/")))
+		return "home is /";
+	return NULL;
+}
+
+static const char *add_line(struct passwd_file *f, struct str line)
+{
+	struct str rest = line;
+	struct passwd_entry *e;
+	const char *why;
+
+	if (line.n > PASSWD_LINE_MAX)
+		return "line is too long";
+	if (str_find(line, ':') == line.n)
+		return "no colon";
+	e = arena_new(&f->arena, struct passwd_entry);
+	e->user = str_split(&rest, ':');
+	e->hash = str_split(&rest, ':');
+	e->uid = str_split(&rest, ':');
+	e->gid = str_split(&rest, ':');
+	str_split(&rest, ':'); /* gecos */
+	e->home = str_split(&rest, ':');
+	str_split(&rest, ':'); /* shell */
+	e->options = rest;
+	why = check(e, line);
+	if (why)
+		return why;
+	if (hmap_get(f->users, e->user))
+		return "user is there already";
+	hmap_put(f->users, e->user, e);
+	if (!f->common_hash.n && e->hash.n > 2 && !str_starts(e->hash, STR("{PLAIN}")) &&
+	    e->hash.p[0] != '!' && e->hash.p[0] != '*')
+		f->common_hash = e->hash;
+	return NULL;
+}
+
+struct passwd_file *passwd_file_parse(struct str text, passwd_fault_fn *fault, void *ctx)
+{
+	struct passwd_file *f = xcalloc(1, sizeof(*f));
+	struct str rest = arena_str(&f->arena, text);
+	unsigned number = 0;
+
+	f->users = hmap_new();
+	while (rest.p) {
+		struct str line = str_split(&rest, '\n');
+		const char *why;
+
+		number++;
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (!line.n || line.p[0] == '#')
+			continue;
+		why = add_line(f, line);
+		if (why)
+			fault(ctx, number, why);
+	}
+	return f;
+}
+
+const struct passwd_entry *passwd_file_find(const struct passwd_file *f, struct str user)
+{
+	return f ? hmap_get(f->users, user) : NULL;
+}
+
+void passwd_file_free(struct passwd_file **fp)
+{
+	struct passwd_file *f = *fp;
+
+	if (!f)
+		return;
+	hmap_free(&f->users);
+	arena_deinit(&f->arena);
+	free(f);
+	*fp = NULL;
+}
