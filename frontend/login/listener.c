@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frontend/login/listener.h"
+#include "common/base/log.h"
+#include "common/io/sock.h"
+#include "frontend/login/session.h"
+
+enum { ACCEPTS_PER_TURN = 16, REOPEN_MS = 100 };
+
+struct listener {
+	struct worker *worker;
+	struct list link;
+	int fd;
+	bool tls;
+	struct loop_io *io;
+};
+
+static void set_all(struct worker *w, int events)
+{
+	list_foreach(e, &w->listeners)
+		loop_io_set(list_entry(e, struct listener, link)->io, events);
+}
+
+static void reopen(void *ctx)
+{
+	struct worker *w = ctx;
+
+	set_all(w, LOOP_READ);
+}
+
+/* Out of descriptors or memory: the connection stays in the backlog, and asking again at once would
+ * only burn the CPU. An unauthenticated client makes room. */
+static void pause_accepting(struct worker *w)
+{
+	LOG(L_WARN, "accept paused", L_C("error", strerror(errno)), L_U("prelogin", w->nsessions),
+	    L_U("sessions", w->npumps));
+	session_close_oldest(w);
+	set_all(w, 0);
+	loop_timer_set(w->reopen, REOPEN_MS);
+}
+
+static void refuse(int fd, bool tls, const char *text)
+{
+	/* Before a handshake there is no way to say it to a TLS client. */
+	if (!tls) {
+		ssize_t n = write(fd, text, strlen(text));
+
+		(void)n;
+	}
+	close(fd);
+}
+
+static void admit(struct listener *l, int fd, const struct sock_addr *peer)
+{
+	struct worker *w = l->worker;
+	char ip[64];
+
+	sock_ip(peer, ip);
+	if (l->tls && !w->tls) {
+		close(fd);
+		return;
+	}
+	if (w->nsessions + w->npumps >= w->set->maxsessions) {
+		LOG(L_WARN, "ALERT: too many connections", L_C("ip", ip),
+		    L_U("MAXSESSIONS", w->set->maxsessions));
+		refuse(fd, l->tls, "* BYE [UNAVAILABLE] Too many connections.\r\n");
+		return;
+	}
+	if (!worker_ip_enter(w, ip)) {
+		LOG(L_WARN, "ALERT: too many connections from one address", L_C("ip", ip),
+		    L_U("MAXPERIP", w->set->maxperip));
+		refuse(fd, l->tls, "* BYE [LIMIT] Too many connections from your address.\r\n");
+		return;
+	}
+	if (w->nsessions >= w->set->maxprelogin)
+		session_close_oldest(w);
+	session_new(w, fd, peer, l->tls);
+}
+
+static void on_client(void *ctx, int events)
+{
+	struct listener *l = ctx;
+
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		struct sock_addr peer;
+		int fd = sock_accept(l->fd, &peer);
+
+		if (fd >= 0) {
+			admit(l, fd, &peer);
+			continue;
+		}
+		if (errno == ECONNABORTED || errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			pause_accepting(l->worker);
+		return;
+	}
+}
+
+void listener_add(struct worker *w, int fd, bool tls)
+{
+	struct listener *l = xcalloc(1, sizeof(*l));
+
+	l->worker = w;
+	l->fd = fd;
+	l->tls = tls;
+	l->io = loop_io_new(w->loop, fd, LOOP_READ, on_client, l);
+	list_append(&w->listeners, &l->link);
+	if (!w->reopen)
+		w->reopen = loop_timer_new(w->loop, reopen, w);
+}
+
+bool listener_wants_tls(const struct worker *w)
+{
+	list_foreach(e, &w->listeners)
+		if (list_entry(e, struct listener, link)->tls)
+			return true;
+	return false;
+}
+
+void listener_close_all(struct worker *w)
+{
+	list_foreach(e, &w->listeners) {
+		struct listener *l = list_entry(e, struct listener, link);
+
+		list_remove(&l->link);
+		loop_io_free(&l->io);
+		close(l->fd);
+		free(l);
+	}
+	loop_timer_free(&w->reopen);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frontend/login/session.h"
+#include "common/base/log.h"
+#include "common/imap/reply.h"
+#include "frontend/login/login.h"
+#include "frontend/login/preauth.h"
+#include "frontend/login/tlsconn.h"
+
+enum { LINGER_MS = 2000, IN_MIN = 4096, SHAKE_FAULTS_PER_SECOND = 10 };
+
+static void on_input(void *ctx);
+static void on_end(void *ctx, enum conn_end e);
+static const struct conn_ops ops = {on_input, on_input, on_end};
+
+size_t session_in_max(const struct worker *w)
+{
+	size_t n = w->set->prelogin_max;
+
+	if (n > IPC_UNREAD_MAX)
+		return IPC_UNREAD_MAX;
+	return n < IN_MIN ? IN_MIN : n;
+}
+
+static struct conn *make_conn(struct session *s, int fd)
+{
+	size_t in_max = session_in_max(s->worker);
+	struct conn_opts o = {.in_max = in_max, .out_high = in_max, .out_low = in_max / 2};
+
+	return conn_new(s->worker->loop, fd, fd, &o, &ops, s);
+}
+
+static void session_free(struct session **sp)
+{
+	struct session *s = *sp;
+	struct worker *w = s->worker;
+
+	login_free(&s->login);
+	list_remove(&s->link);
+	conn_free(&s->conn);
+	loop_timer_free(&s->deadline);
+	loop_timer_free(&s->penalty);
+	imap_parser_wipe(&s->parser);
+	imap_parser_deinit(&s->parser);
+	sasl_deinit(&s->sasl);
+	buf_deinit(&s->sasl_tag);
+	buf_deinit(&s->answer);
+	worker_ip_leave(w, s->rip);
+	w->nsessions--;
+	free(s);
+	*sp = NULL;
+	worker_ended(w);
+}
+
+static void end_now(struct session *s)
+{
+	session_free(&s);
+}
+
+void session_bye(struct session *s, const char *text)
+{
+	if (s->state == SESSION_CLOSING)
+		return;
+	if (!s->conn || s->state == SESSION_SHAKING) {
+		end_now(s);
+		return;
+	}
+	login_free(&s->login);
+	loop_timer_free(&s->penalty);
+	imap_put_untagged(conn_out(s->conn), "BYE %s", text);
+	s->state = SESSION_CLOSING;
+	conn_pause(s->conn, false);
+	conn_finish(s->conn, LINGER_MS);
+}
+
+static void on_deadline(void *ctx)
+{
+	struct session *s = ctx;
+
+	/* AUTH_TIMEOUT bounds this, and imapd may be answering already. */
+	if (s->state == SESSION_LOGIN && s->login->state == LOGIN_PASSED) {
+		loop_timer_set(s->deadline, 1000);
+		return;
+	}
+	LOG(L_DEBUG, "TIMEOUT", L_C("ip", s->rip), L_C("session", s->id));
+	session_bye(s, "Login took too long.");
+}
+
+static void log_shake_fault(struct session *s)
+{
+	struct worker *w = s->worker;
+	uint64_t second = loop_now(w->loop) / 1000;
+	const char *why = s->tls->error ? s->tls->error : "closed by the client";
+
+	if (second != w->shake_second) {
+		if (w->shake_faults > SHAKE_FAULTS_PER_SECOND)
+			LOG(L_INFO, "TLS handshakes failed",
+			    L_U("unlogged", w->shake_faults - SHAKE_FAULTS_PER_SECOND));
+		w->shake_second = second;
+		w->shake_faults = 0;
+	}
+	if (w->shake_faults++ < SHAKE_FAULTS_PER_SECOND)
+		LOG(L_INFO, "TLS handshake failed", L_C("ip", s->rip), L_U("port", s->rport),
+		    L_C("reason", why));
+}
+
+static void on_end(void *ctx, enum conn_end e)
+{
+	struct session *s = ctx;
+
+	if (s->tls && !s->tls->shaken)
+		log_shake_fault(s);
+	else
+		LOG(L_DEBUG, "DISCONNECTED", L_C("ip", s->rip), L_U("port", s->rport),
+		    L_C("session", s->id), L_C("reason", e == CONN_EOF ? "closed" : "error"));
+	end_now(s);
+}
+
+static void on_input(void *ctx)
+{
+	preauth_input(ctx);
+}
+
+static bool on_shaken(void *ctx)
+{
+	struct session *s = ctx;
+
+	if (s->state != SESSION_SHAKING)
+		return false;
+	preauth_greet(s);
+	return true;
+}
+
+static bool on_shaken_starttls(void *ctx)
+{
+	return false;
+}
+
+static void push_tls(struct session *s, tlsconn_shaken_fn *shaken)
+{
+	s->tls = tlsconn_new(s->worker->tls, conn_fd(s->conn), shaken, s);
+	conn_push_layer(s->conn, tlsconn_layer(s->tls));
+}
+
+int session_start_tls(struct session *s)
+{
+	conn_flush(s->conn);
+	if (conn_queued(s->conn) || !s->worker->tls)
+		return -1;
+	push_tls(s, on_shaken_starttls);
+	return 0;
+}
+
+void session_new(struct worker *w, int fd, const struct sock_addr *peer, bool tls)
+{
+	struct session *s = xcalloc(1, sizeof(*s));
+	struct sock_addr local;
+	struct imap_limits limits =
+		IMAP_LIMITS_PRELOGIN(w->set->prelogin_max, strcmp(w->set->imap_literal, "minus") == 0);
+
+	s->worker = w;
+	sock_ip(peer, s->rip);
+	s->rport = sock_port(peer);
+	s->loopback = sock_loopback(peer);
+	sock_local(fd, &local);
+	sock_ip(&local, s->lip);
+	s->lport = sock_port(&local);
+	worker_session_id(w, s->id);
+	imap_parser_init(&s->parser, &limits);
+	list_append(&w->waiting, &s->link);
+	w->nsessions++;
+	s->deadline = loop_timer_new(w->loop, on_deadline, s);
+	loop_timer_set(s->deadline, w->set->prelogin_timeout * 1000);
+	s->conn = make_conn(s, fd);
+	LOG(L_DEBUG, "Connection", L_C("ip", s->rip), L_U("port", s->rport), L_C("session", s->id));
+	if (tls)
+		push_tls(s, on_shaken);
+	else
+		preauth_greet(s);
+}
+
+void session_close_oldest(struct worker *w)
+{
+	struct session *s;
+
+	if (list_empty(&w->waiting))
+		return;
+	s = list_entry(w->waiting.next, struct session, link);
+	LOG(L_INFO, "oldest unauthenticated client closed", L_C("ip", s->rip),
+	    L_U("prelogin", w->nsessions));
+	if (s->state != SESSION_SHAKING && s->state != SESSION_CLOSING && s->conn) {
+		imap_put_untagged(conn_out(s->conn), "BYE [UNAVAILABLE] Too many connections.");
+		conn_flush(s->conn);
+	}
+	end_now(s);
+}
+
+void session_close_all(struct worker *w, const char *text)
+{
+	struct list *lists[] = {&w->waiting, &w->logging_in};
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		while (!list_empty(lists[i])) {
+			struct session *s = list_entry(lists[i]->next, struct session, link);
+
+			if (s->state != SESSION_SHAKING && s->state != SESSION_CLOSING && s->conn) {
+				imap_put_untagged(conn_out(s->conn), "BYE %s", text);
+				conn_flush(s->conn);
+			}
+			end_now(s);
+		}
+}
+
+void session_count_bad(struct session *s)
+{
+	if (++s->bad >= s->worker->set->prelogin_bad_max)
+		session_bye(s, "Too many bad commands.");
+}
+
+bool session_may_login(const struct session *s)
+{
+	const char *required = s->worker->set->imap_tls_required;
+
+	if (s->tls || strcmp(required, "0") == 0)
+		return true;
+	return strcmp(required, "remote") == 0 && s->loopback;
+}
+
+void session_put_caps(const struct session *s, struct buf *out)
+{
+	const struct settings *set = s->worker->set;
+	struct imap_caps c = {
+		.state = s->tls ? IMAP_CAPS_TLS : IMAP_CAPS_PLAIN,
+		.literal_minus = strcmp(set->imap_literal, "minus") == 0,
+		.starttls = set->imapdstarttls && s->worker->tls,
+		.login_disabled = !session_may_login(s),
+		.filter = str_c(set->imap_capability),
+	};
+
+	imap_caps_put(out, &c);
+}
+
+void session_facts(const struct session *s, struct session_facts *f, struct buf *tls_info)
+{
+	if (s->tls)
+		tlsconn_describe(s->tls, tls_info);
+	*f = (struct session_facts){.protocol = STR("imap"),
+				    .session = str_c(s->id),
+				    .rip = str_c(s->rip),
+				    .lip = str_c(s->lip),
+				    .rport = s->rport,
+				    .lport = s->lport,
+				    .tls = s->tls != NULL,
+				    .tls_info = buf_str(tls_info)};
+}
+
+void session_reconnect(struct session *s, int fd, struct str unread)
+{
+	s->conn = make_conn(s, fd);
+	conn_pause(s->conn, true);
+	conn_unread(s->conn, unread);
+}
+
+static void answer_refused(struct session *s)
+{
+	buf_str_put(conn_out(s->conn), buf_str(&s->answer));
+	buf_deinit(&s->answer);
+	s->state = SESSION_COMMANDS;
+	if (s->refused >= s->worker->set->login_failure_max) {
+		session_bye(s, "Too many refused logins.");
+		return;
+	}
+	conn_pause(s->conn, false);
+}
+
+static void on_penalty(void *ctx)
+{
+	answer_refused(ctx);
+}
+
+void session_login_refused(struct session *s, struct str line, uint64_t began_ms, bool penalty)
+{
+	struct worker *w = s->worker;
+	uint64_t past = loop_now(w->loop) - began_ms, delay = w->set->login_failure_delay;
+
+	list_remove(&s->link);
+	list_append(&w->waiting, &s->link);
+	buf_str_put(&s->answer, line);
+	s->refused++;
+	if (!penalty || past >= delay) {
+		answer_refused(s);
+		return;
+	}
+	s->state = SESSION_PENALTY;
+	if (!s->penalty)
+		s->penalty = loop_timer_new(w->loop, on_penalty, s);
+	loop_timer_set(s->penalty, delay - past);
+}
+
+void session_login_over(struct session *s)
+{
+	end_now(s);
+}

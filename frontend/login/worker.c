@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frontend/login/worker.h"
+#include <sys/stat.h>
+#include "common/base/log.h"
+#include "common/base/rand.h"
+#include "common/ipc/supervise.h"
+#include "frontend/login/auth_client.h"
+#include "frontend/login/handoff_client.h"
+#include "frontend/login/listener.h"
+#include "frontend/login/pump.h"
+#include "frontend/login/session.h"
+#include "frontend/login/tlsctx.h"
+
+enum { PEM_MAX = 1 << 20 };
+
+/* ---- what several parts use ---------------------------------------------------------------- */
+
+void worker_session_id(struct worker *w, char id[24])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	uint64_t v = ++w->serial;
+	size_t n = 8;
+
+	memcpy(id, w->prefix, n);
+	do {
+		id[n++] = digits[v % 36];
+		v /= 36;
+	} while (v && n < 23);
+	id[n] = '\0';
+}
+
+static void make_prefix(struct worker *w)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	uint64_t v = rand_u64();
+
+	for (size_t i = 0; i < 8; i++, v /= 36)
+		w->prefix[i] = digits[v % 36];
+}
+
+bool worker_ip_enter(struct worker *w, const char *ip)
+{
+	uintptr_t n = (uintptr_t)hmap_get(w->per_ip, str_c(ip));
+
+	if (w->set->maxperip && n >= w->set->maxperip)
+		return false;
+	hmap_put(w->per_ip, str_c(ip), (void *)(n + 1));
+	return true;
+}
+
+void worker_ip_leave(struct worker *w, const char *ip)
+{
+	uintptr_t n = (uintptr_t)hmap_get(w->per_ip, str_c(ip));
+
+	if (n > 1)
+		hmap_put(w->per_ip, str_c(ip), (void *)(n - 1));
+	else
+		hmap_del(w->per_ip, str_c(ip));
+}
+
+void worker_ended(struct worker *w)
+{
+	if (w->draining && w->nsessions == 0 && w->npumps == 0)
+		loop_stop(w->loop);
+}
+
+void worker_maybe_ready(struct worker *w)
+{
+	if (w->announced || !w->sup || !auth_client_up(w->auth) || !handoff_client_up(w->handoff))
+		return;
+	if (!w->tls && listener_wants_tls(w))
+		return;
+	w->announced = link_send(w->sup, SUP_READY, STR(""), NULL, 0) == 0;
+}
+
+/* ---- from frontend main -------------------------------------------------------------------- */
+
+static void drain(struct worker *w)
+{
+	if (w->draining)
+		return;
+	LOG(L_INFO, "draining", L_U("prelogin", w->nsessions), L_U("sessions", w->npumps));
+	w->draining = true;
+	listener_close_all(w);
+	worker_ended(w);
+}
+
+static int read_pem(int fd, struct buf *b)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) || st.st_size > PEM_MAX)
+		return -1;
+	n = pread(fd, buf_reserve(b, (size_t)st.st_size + 1), (size_t)st.st_size, 0);
+	if (n != st.st_size)
+		return -1;
+	buf_added(b, (size_t)n);
+	return 0;
+}
+
+/* A certificate that can't be used is said once, and the one before stays. */
+static void use_certificate(struct worker *w, int cert_fd, int key_fd)
+{
+	struct buf cert = BUF_INIT, key = BUF_INIT;
+	struct err e = {.text = "can't be read"};
+	SSL_CTX *tls = NULL;
+
+	if (read_pem(cert_fd, &cert) == 0 && read_pem(key_fd, &key) == 0)
+		tls = tlsctx_new(buf_str(&cert), buf_str(&key), (unsigned)w->set->tls_tickets, &e);
+	buf_wipe(&cert);
+	buf_wipe(&key);
+	if (!tls) {
+		LOG(L_ERROR, "certificate not used", L_C("file", w->set->tls_certfile),
+		    L_C("error", e.text), L_C("kept", w->tls ? "the one before" : "none"));
+		return;
+	}
+	SSL_CTX_free(w->tls);
+	w->tls = tls;
+	LOG(L_INFO, "certificate in use", L_C("file", w->set->tls_certfile));
+}
+
+static void send_counts(struct worker *w)
+{
+	struct buf b = BUF_INIT;
+
+	wire_u32(&b, w->nsessions);
+	wire_u32(&b, w->npumps);
+	link_send(w->sup, SUP_COUNTS, buf_str(&b), NULL, 0);
+	buf_deinit(&b);
+}
+
+static int take_fd(struct link_msg *m)
+{
+	int fd = m->fds[0];
+
+	m->fds[0] = -1;
+	return fd;
+}
+
+static int on_listener(struct worker *w, struct link_msg *m)
+{
+	struct wire r = wire_reader(m->body);
+	bool tls = wire_get_bool(&r);
+
+	if (!wire_end(&r))
+		return -1;
+	listener_add(w, take_fd(m), tls);
+	return 0;
+}
+
+static int on_msg(void *ctx, struct link_msg *m)
+{
+	static const uint8_t fds[] = {[SUP_LISTENER] = 1, [SUP_CERT] = 2, [SUP_AUTHD_LINK] = 1,
+				      [SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0};
+	struct worker *w = ctx;
+
+	if (m->type >= sizeof(fds) || m->nfds != fds[m->type])
+		return -1;
+	switch (m->type) {
+	case SUP_LISTENER:
+		return on_listener(w, m);
+	case SUP_CERT:
+		use_certificate(w, m->fds[0], m->fds[1]);
+		break;
+	case SUP_AUTHD_LINK:
+		auth_client_set_link(w->auth, take_fd(m));
+		break;
+	case SUP_BACKEND_LINK:
+		handoff_client_set_link(w->handoff, take_fd(m));
+		break;
+	case SUP_DRAIN:
+		drain(w);
+		return 0;
+	case SUP_COUNTS_WANTED:
+		send_counts(w);
+		return 0;
+	default:
+		return -1;
+	}
+	worker_maybe_ready(w);
+	return 0;
+}
+
+/* Main has gone. Its successor has listeners of its own; the clients that are here stay served. */
+static void on_close(void *ctx, const char *why)
+{
+	struct worker *w = ctx;
+
+	LOG(L_WARN, "frontend link lost", L_C("why", why));
+	link_free(&w->sup);
+	drain(w);
+}
+
+struct worker *worker_new(struct loop *l, const struct settings *set, int sup_fd)
+{
+	static const struct link_ops ops = {on_msg, on_close, NULL};
+	struct worker *w = xcalloc(1, sizeof(*w));
+
+	w->loop = l;
+	w->set = set;
+	list_init(&w->listeners);
+	list_init(&w->waiting);
+	list_init(&w->logging_in);
+	list_init(&w->pumps);
+	w->per_ip = hmap_new();
+	make_prefix(w);
+	w->auth = auth_client_new(w);
+	w->handoff = handoff_client_new(w);
+	w->sup = link_new(l, sup_fd, 64, &ops, w);
+	return w;
+}
+
+void worker_free(struct worker **wp)
+{
+	struct worker *w = *wp;
+
+	listener_close_all(w);
+	session_close_all(w, "[UNAVAILABLE] The server is shutting down.");
+	pump_close_all(w);
+	link_free(&w->sup);
+	auth_client_free(&w->auth);
+	handoff_client_free(&w->handoff);
+	hmap_free(&w->per_ip);
+	SSL_CTX_free(w->tls);
+	free(w);
+	*wp = NULL;
+}

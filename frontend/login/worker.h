@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker: one login worker: event loop, listeners, TLS, clients before login, pumps after it. What
+ * the parts of the process share, and its link to frontend main (supervise.h).
+ */
+#pragma once
+#include <openssl/ssl.h>
+#include "common/base/hmap.h"
+#include "common/base/list.h"
+#include "common/config/settings.h"
+#include "common/imap/caps.h"
+#include "common/io/link.h"
+
+struct auth_client;
+struct handoff_client;
+
+struct worker {
+	struct loop *loop;
+	const struct settings *set;
+	struct link *sup;
+	SSL_CTX *tls; /* NULL: no certificate yet */
+	struct auth_client *auth;
+	struct handoff_client *handoff;
+
+	struct list listeners;      /* listener.c's */
+	struct loop_timer *reopen;  /* accepting goes on when descriptors are there again */
+	struct list waiting;        /* struct session.link: before login, oldest first */
+	struct list logging_in;     /* struct session.link: at authd or the backend */
+	struct list pumps;          /* struct pump.link */
+	unsigned nsessions, npumps; /* before login, after it */
+	struct hmap *per_ip;        /* count of sessions by address */
+	bool draining, announced;
+	unsigned shake_faults;      /* logged in this second, and not logged */
+	uint64_t shake_second;
+	uint64_t serial;            /* for session ids */
+	char prefix[9];
+};
+
+struct worker *worker_new(struct loop *l, const struct settings *set, int sup_fd);
+void worker_free(struct worker **w);
+/* A session or pump has ended: a draining worker may be done. */
+void worker_ended(struct worker *w);
+/* Says SUP_READY once everything is there. */
+void worker_maybe_ready(struct worker *w);
+/* Makes a session id, [A-Za-z0-9], unique in time and over workers. */
+void worker_session_id(struct worker *w, char out[24]);
+
+/* Room for one more unauthenticated client of this address; counts it. */
+bool worker_ip_enter(struct worker *w, const char *ip);
+void worker_ip_leave(struct worker *w, const char *ip);
