@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stats: answers posthousectl with a row per worker, once all of them have said their counts. */
+#include "common/base/arena.h"
+#include "common/base/vec.h"
+#include "frontend/frontend.h"
+
+enum { COUNTS_WAIT_MS = 1000 };
+
+struct stats {
+	struct frontend *frontend;
+	VEC(struct control_client *) asking;
+	unsigned missing; /* workers that have not answered */
+	struct loop_timer *timeout;
+};
+
+static void field(struct control_row *r, struct arena *a, const char *name, uint64_t v)
+{
+	r->name[r->n] = str_c(name);
+	r->value[r->n++] = str_c(arena_printf(a, "%llu", (unsigned long long)v));
+}
+
+static void put_child(struct control_client *who, const struct child *c)
+{
+	struct arena a = ARENA_INIT;
+	struct control_row r = {.n = 0};
+
+	r.name[r.n] = STR("program");
+	r.value[r.n++] = str_c(c->program);
+	field(&r, &a, "number", c->number);
+	field(&r, &a, "pid", (uint64_t)c->pid);
+	field(&r, &a, "ready", c->ready);
+	if (c != &c->frontend->authd) {
+		field(&r, &a, "backend", c->linked);
+		field(&r, &a, "prelogin", c->prelogin);
+		field(&r, &a, "sessions", c->sessions);
+	}
+	control_answer_row(who, &r);
+	arena_deinit(&a);
+}
+
+static void answer(void *ctx)
+{
+	struct stats *st = ctx;
+	struct frontend *f = st->frontend;
+
+	loop_timer_stop(st->timeout);
+	st->missing = 0;
+	vec_foreach(who, &st->asking) {
+		for (unsigned i = 0; i < f->nworkers; i++)
+			put_child(*who, &f->workers[i]);
+		put_child(*who, &f->authd);
+		control_answer_end(*who, true, "");
+	}
+	vec_free(&st->asking);
+}
+
+static struct stats *stats_of(struct frontend *f)
+{
+	if (!f->stats) {
+		f->stats = xcalloc(1, sizeof(*f->stats));
+		f->stats->frontend = f;
+		f->stats->timeout = loop_timer_new(f->loop, answer, f->stats);
+	}
+	return f->stats;
+}
+
+void stats_request(void *ctx, struct control_client *who, const struct control_request *r)
+{
+	struct frontend *f = ctx;
+	struct stats *st = stats_of(f);
+
+	if (!str_eq(r->verb, STR("stats"))) {
+		control_answer_end(who, false, "the frontend knows: stats");
+		return;
+	}
+	*vec_push(&st->asking) = who;
+	if (st->missing)
+		return;
+	for (unsigned i = 0; i < f->nworkers; i++)
+		if (f->workers[i].link &&
+		    link_send(f->workers[i].link, SUP_COUNTS_WANTED, STR(""), NULL, 0) == 0)
+			st->missing++;
+	if (st->missing)
+		loop_timer_set(st->timeout, COUNTS_WAIT_MS);
+	else
+		answer(st);
+}
+
+void stats_counts(struct child *worker, struct str body)
+{
+	struct stats *st = stats_of(worker->frontend);
+	struct wire w = wire_reader(body);
+
+	worker->prelogin = wire_get_u32(&w);
+	worker->sessions = wire_get_u32(&w);
+	if (st->missing && --st->missing == 0)
+		answer(st);
+}
