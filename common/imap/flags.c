@@ -72,7 +72,7 @@ enum imap_flags_result imap_flags_take(const struct imap_arg **a, struct arena *
 		unsigned flag = f->type == IMAP_ARG_ATOM ? imap_flag_parse(f->s) : 0;
 		if (flag & IMAP_FLAG_ALL)
 			l.flags |= flag;
-		else if (flag || f->type != IMAP_ARG_ATOM || !is_atom(f->s))
+		else if (f->type != IMAP_ARG_ATOM || !is_atom(f->s)) /* \\Recent too */
 			return IMAP_FLAGS_BAD;
 		else if (f->s.n > keyword_len)
 			result = IMAP_FLAGS_LIMIT;

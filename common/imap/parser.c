@@ -2,9 +2,9 @@
 #include "common/imap/parser.h"
 
 #include "common/base/ensure.h"
-#include "common/base/secret.h"
 #include "common/base/utf8.h"
 #include "common/imap/chars.h"
+#include "common/imap/tree.h"
 
 enum state {
 	S_TAG, /* zero: an idle parser */
@@ -28,24 +28,9 @@ enum state {
 
 enum { TOK_KEEP = 256 };
 
-struct imap_level {
-	struct imap_level *up;
-	struct imap_arg *list, *before; /* before: what stands in front of the list */
-};
-
 void imap_parser_init(struct imap_parser *p, const struct imap_limits *limits)
 {
 	*p = (struct imap_parser){.limits = *limits};
-}
-
-static void wipe_args(struct imap_arg *a)
-{
-	for (; a; a = a->next) {
-		if (a->type == IMAP_ARG_LIST)
-			wipe_args(a->list); /* as deep as limits.depth at most */
-		else if (a->s.n)
-			secret_zero((char *)a->s.p, a->s.n);
-	}
 }
 
 static void drop_memory(struct imap_parser *p)
@@ -59,9 +44,16 @@ static void drop_memory(struct imap_parser *p)
 	buf_wipe(&p->tok);
 }
 
+/* What is not answered in order may be half of a LOGIN. */
+static void forget(struct imap_parser *p)
+{
+	imap_tree_wipe(p->args);
+	drop_memory(p);
+}
+
 void imap_parser_deinit(struct imap_parser *p)
 {
-	drop_memory(p);
+	forget(p);
 }
 
 bool imap_parser_idle(const struct imap_parser *p)
@@ -85,7 +77,7 @@ void imap_parser_done(struct imap_parser *p)
 
 void imap_parser_wipe(struct imap_parser *p)
 {
-	wipe_args(p->args);
+	imap_tree_wipe(p->args);
 	imap_parser_done(p);
 }
 
@@ -100,36 +92,7 @@ void imap_parser_put_bad(const struct imap_parser *p, struct buf *out)
 	buf_puts(out, "\r\n");
 }
 
-/* ---- announcements of literals --------------------------------------------------------------- */
-/* Follows "{n+}" byte by byte. What else a line holds leaves it closed at the end of the line only
- * where the line ends in one. */
-static void announce_feed(struct imap_announce *a, char c)
-{
-	if (c == '{') {
-		*a = (struct imap_announce){.open = true};
-	} else if (!a->open || a->closed) {
-		a->open = false;
-	} else if (c == '}') {
-		a->closed = true;
-	} else if (c == '+') {
-		a->bad |= a->plus;
-		a->plus = true;
-	} else if (c >= '0' && c <= '9') {
-		a->bad |= a->plus || __builtin_mul_overflow(a->n, 10, &a->n) ||
-			  __builtin_add_overflow(a->n, (uint64_t)(c - '0'), &a->n);
-		a->zero |= a->digits++ == 0 && c == '0';
-	} else {
-		a->bad = true;
-	}
-}
-
-static bool announce_usable(const struct imap_announce *a)
-{
-	return a->open && a->closed && !a->bad && a->digits && a->n <= IMAP_LITERAL_HARD_MAX;
-}
-
-/* ---- faults -----------------------------------------------------------------------------------
- */
+/* ---- faults -------------------------------------------------------------------------- */
 /* Only the tag is kept while the rest of the line is dropped. */
 static void keep_tag_only(struct imap_parser *p)
 {
@@ -139,8 +102,7 @@ static void keep_tag_only(struct imap_parser *p)
 	ASSERT(n <= sizeof tag);
 	if (n)
 		memcpy(tag, p->tag.p, n);
-	wipe_args(p->args); /* it may have been a LOGIN */
-	drop_memory(p);
+	forget(p);
 	if (n)
 		p->tag = arena_str(&p->arena, str_mem(tag, n));
 }
@@ -150,11 +112,11 @@ static bool fail(struct imap_parser *p, const char *text)
 {
 	if (p->state != S_ANNOUNCE)
 		p->lit = (struct imap_announce){0};
-	if (p->state == S_QUOTED ||
-	    p->state == S_ESCAPE) { /* a quote that wasn't closed hides none */
+	if (p->state == S_QUOTED || p->state == S_ESCAPE) {
+		/* a quote that wasn't closed hides no announcement */
 		struct str s = buf_str(&p->tok);
 		for (size_t i = 0; i < s.n; i++)
-			announce_feed(&p->lit, s.p[i]);
+			imap_announce_feed(&p->lit, s.p[i]);
 	}
 	keep_tag_only(p);
 	p->text = text;
@@ -165,43 +127,16 @@ static bool fail(struct imap_parser *p, const char *text)
 
 static bool bye(struct imap_parser *p, const char *text)
 {
-	drop_memory(p);
+	forget(p);
 	p->text = text;
 	p->state = S_BYE;
 	return false;
 }
 
-/* ---- the tree ---------------------------------------------------------------------------------
- */
-static struct imap_arg *add_arg(struct imap_parser *p, enum imap_arg_type type, struct str s)
-{
-	struct imap_arg *a;
-
-	if (p->nodes >= p->limits.args)
-		return NULL;
-	p->nodes++;
-	a = arena_new(&p->arena, struct imap_arg);
-	a->type = type;
-	if (type != IMAP_ARG_LIST && type != IMAP_ARG_STREAM)
-		a->s = arena_str(&p->arena, s);
-	if (p->tail)
-		p->tail->next = a;
-	else if (p->open)
-		p->open->list->list = a;
-	else
-		p->args = a;
-	if (p->open)
-		p->open->list->count++;
-	else
-		p->count++;
-	p->before = p->tail;
-	p->tail = a;
-	return a;
-}
-
+/* ---- the tree ------------------------------------------------------------------------ */
 static bool end_token(struct imap_parser *p, enum imap_arg_type type)
 {
-	struct imap_arg *a = add_arg(p, type, buf_str(&p->tok));
+	struct imap_arg *a = imap_tree_add(p, type, buf_str(&p->tok));
 
 	if (a == NULL)
 		return fail(p, "Too many arguments");
@@ -215,44 +150,13 @@ static bool end_token(struct imap_parser *p, enum imap_arg_type type)
 	return true;
 }
 
-static bool open_list(struct imap_parser *p)
+/* A parenthesis was read; error: or couldn't be. */
+static bool level(struct imap_parser *p, const char *error, enum state next)
 {
-	struct imap_level *l;
-
-	if (p->depth >= p->limits.depth)
-		return fail(p, "Parentheses too deep");
-	if (!add_arg(p, IMAP_ARG_LIST, STR_NONE))
-		return fail(p, "Too many arguments");
-	l = arena_new(&p->arena, struct imap_level);
-	*l = (struct imap_level){p->open, p->tail, p->before};
-	p->open = l;
-	p->depth++;
-	p->tail = p->before = NULL;
-	p->state = S_ARG;
+	if (error)
+		return fail(p, error);
+	p->state = (uint8_t)next;
 	return true;
-}
-
-static bool close_list(struct imap_parser *p)
-{
-	struct imap_level *l = p->open;
-
-	if (l == NULL)
-		return fail(p, "Unexpected )");
-	p->tail = l->list;
-	p->before = l->before;
-	p->open = l->up;
-	p->depth--;
-	p->state = S_AFTER;
-	return true;
-}
-
-/* "BODY[HEADER.FIELDS (A B)" awaits its "]". */
-static bool bracket_open(const struct imap_parser *p)
-{
-	const struct imap_arg *b = p->before;
-
-	return p->tail && p->tail->type == IMAP_ARG_LIST && b && b->type == IMAP_ARG_ATOM &&
-	       str_find(b->s, '[') < b->s.n && str_find(b->s, ']') == b->s.n;
 }
 
 /* ---- one function per state; false: the byte was not consumed, look again
@@ -310,9 +214,9 @@ static bool in_arg(struct imap_parser *p, char c)
 	case '\n':
 		return at_end(p);
 	case '(':
-		return open_list(p);
+		return level(p, imap_tree_open(p), S_ARG);
 	case ')':
-		return close_list(p);
+		return level(p, imap_tree_close(p), S_AFTER);
 	case '"':
 		p->state = S_QUOTED;
 		return true;
@@ -338,9 +242,9 @@ static bool after_arg(struct imap_parser *p, char c)
 	case '\n':
 		return at_end(p);
 	case ')':
-		return close_list(p);
+		return level(p, imap_tree_close(p), S_AFTER);
 	case ']':
-		if (!bracket_open(p))
+		if (!imap_tree_awaits_bracket(p))
 			break;
 		p->glue = true;
 		p->state = S_ATOM;
@@ -413,10 +317,10 @@ static bool in_announce(struct imap_parser *p, char c)
 	if (c != '\n') {
 		if (a->closed)
 			return fail(p, "Line end expected behind a literal's size");
-		announce_feed(&p->lit, c);
+		imap_announce_feed(&p->lit, c);
 		return true;
 	}
-	if (!announce_usable(a) || (a->zero && a->digits > 1))
+	if (!imap_announce_usable(a) || (a->zero && a->digits > 1))
 		return fail(p, "Invalid literal size");
 	if (p->nodes >= p->limits.args)
 		return fail(p, "Too many arguments");
@@ -448,7 +352,7 @@ static bool end_skipped_line(struct imap_parser *p)
 	const struct imap_announce *a = &p->lit;
 
 	if (a->open && a->closed && a->plus) {
-		if (!announce_usable(a) || (!p->silent && a->n >= p->limits.line - p->used))
+		if (!imap_announce_usable(a) || (!p->silent && a->n >= p->limits.line - p->used))
 			return bye(p, "[TOOBIG] Literal too big");
 		if (!p->silent)
 			p->used += (size_t)a->n;
@@ -466,7 +370,7 @@ static bool in_skip(struct imap_parser *p, char c)
 	if (c == '\n')
 		return end_skipped_line(p);
 	if (c != '\r')
-		announce_feed(&p->lit, c);
+		imap_announce_feed(&p->lit, c);
 	return true;
 }
 
@@ -504,7 +408,7 @@ void imap_parser_stream(struct imap_parser *p)
 	struct imap_arg *a;
 
 	ASSERT(p->state == S_WAIT);
-	a = add_arg(p, IMAP_ARG_STREAM, STR_NONE);
+	a = imap_tree_add(p, IMAP_ARG_STREAM, STR_NONE);
 	ASSERT(a != NULL); /* in_announce has seen that there is room */
 	a->size = p->literal.size;
 	a->literal8 = p->literal.literal8;
@@ -518,7 +422,7 @@ void imap_parser_refuse(struct imap_parser *p)
 		restart(p);
 		return;
 	}
-	drop_memory(p);
+	forget(p);
 	p->lit = (struct imap_announce){0};
 	p->silent = true;
 	p->left = p->literal.size;

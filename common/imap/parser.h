@@ -39,6 +39,7 @@
 #pragma once
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/imap/announce.h"
 #include "common/imap/limits.h"
 
 enum imap_parse {
@@ -110,14 +111,10 @@ struct imap_parser {
 	uint64_t left;			/* bytes that the literal at hand still has */
 	unsigned depth, nodes;
 	uint8_t state;
-	bool cr;     /* a CR that waits for its LF */
-	bool glue;   /* the atom at hand follows a list without a space */
-	bool silent; /* refused by the caller: no answer is due */
-	struct imap_announce {
-		uint64_t n;
-		unsigned digits;
-		bool open, plus, closed, zero, bad;
-	} lit; /* the "{n+}" at hand, also in a line that is being dropped */
+	bool cr;		  /* a CR that waits for its LF */
+	bool glue;		  /* the atom at hand follows a list without a space */
+	bool silent;		  /* refused by the caller: no answer is due */
+	struct imap_announce lit; /* the "{n+}" at hand, also in a line that is being dropped */
 };
 
 void imap_parser_init(struct imap_parser *p, const struct imap_limits *limits);
@@ -142,7 +139,6 @@ void imap_parser_put_bad(const struct imap_parser *p, struct buf *out);
 int imap_take_line(struct str input, size_t max, struct str *line, size_t *used);
 
 #define IMAP_LIMITS_PRELOGIN(bytes, minus)                                                         \
-	((struct imap_limits){(bytes), (bytes), IMAP_DEPTH_PRELOGIN, IMAP_LINE_PRELOGIN_ARGS,      \
-			      (minus)})
+	((struct imap_limits){(bytes), (bytes), IMAP_DEPTH_PRELOGIN, IMAP_ARGS_PRELOGIN, (minus)})
 #define IMAP_LIMITS_SESSION(bytes, minus)                                                          \
 	((struct imap_limits){(bytes), (bytes), IMAP_DEPTH_MAX, IMAP_ARGS_MAX, (minus)})
