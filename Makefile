@@ -49,7 +49,7 @@ authd_LIBS := -lcrypto -lcrypt -lev -lpthread
 backend_LIBS := -lcrypto -lev
 imapd_LIBS := -lutf8proc -lev -lpthread
 notifyd_LIBS := -lev
-posthousectl_LIBS := -lcrypt -lev
+posthousectl_LIBS := -lcrypto -lcrypt -lev
 
 ALL_PROGRAMS := $(PROGRAMS) posthousectl
 # imapd is linked once its process, its commands and its store are all there.

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "ctl/check.h"
+
+#define SOON_DAYS 14
+
+/* A key with a passphrase can't be used by a daemon: don't ask for one either. */
+static int no_passphrase(char *out, int n, int writing, void *ctx)
+{
+	return -1;
+}
+
+static EVP_PKEY *read_key(const char *path)
+{
+	BIO *b = BIO_new_file(path, "r");
+	EVP_PKEY *key = b ? PEM_read_bio_PrivateKey(b, NULL, no_passphrase, NULL) : NULL;
+
+	BIO_free(b);
+	return key;
+}
+
+static X509 *read_cert(const char *path)
+{
+	BIO *b = BIO_new_file(path, "r");
+	X509 *cert = b ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL;
+
+	BIO_free(b);
+	return cert;
+}
+
+static void check_dates(struct check *k, const char *path, const X509 *cert)
+{
+	int days = 0, seconds = 0;
+
+	if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)))
+		check_say(k, CHECK_FAULT, "TLS", "%s: its end date can't be read", path);
+	else if (days < 0 || seconds < 0)
+		check_say(k, CHECK_FAULT, "TLS", "%s: the certificate has expired: renew it", path);
+	else if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+		check_say(k, CHECK_FAULT, "TLS", "%s: the certificate isn't valid yet: look at the clock", path);
+	else if (days < SOON_DAYS)
+		check_say(k, CHECK_NOTE, "TLS", "%s: the certificate expires in %d days", path, days);
+	else
+		check_say(k, CHECK_OK, "TLS", "%s, valid for %d days", path, days);
+}
+
+static void check_mode(struct check *k, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & 07))
+		check_say(k, CHECK_FAULT, "TLS", "%s holds the private key and is open to everybody: chmod o= %s", path, path);
+}
+
+void check_tls(struct check *k)
+{
+	const struct settings *set = k->ctl->set;
+	const char *cert_path = set->tls_certfile;
+	const char *key_path = set->tls_private_keyfile[0] ? set->tls_private_keyfile : cert_path;
+	X509 *cert;
+	EVP_PKEY *key;
+
+	if (set->sslport[0] == '\0' && !set->imapdstarttls) {
+		check_say(k, CHECK_NOTE, "TLS", "off: SSLPORT is empty and IMAPDSTARTTLS=0");
+		return;
+	}
+	if (access(cert_path, R_OK) < 0 || access(key_path, R_OK) < 0) {
+		check_say(k, CHECK_FAULT, "TLS", "can't read %s: %s (TLS_CERTFILE, TLS_PRIVATE_KEYFILE)",
+			  access(cert_path, R_OK) < 0 ? cert_path : key_path, strerror(errno));
+		return;
+	}
+	cert = read_cert(cert_path);
+	key = read_key(key_path);
+	check_mode(k, key_path);
+	if (!cert)
+		check_say(k, CHECK_FAULT, "TLS", "%s has no certificate in PEM form", cert_path);
+	else if (!key)
+		check_say(k, CHECK_FAULT, "TLS", "%s has no private key in PEM form without a passphrase", key_path);
+	else if (!X509_check_private_key(cert, key))
+		check_say(k, CHECK_FAULT, "TLS", "the key in %s doesn't belong to the certificate in %s", key_path, cert_path);
+	else
+		check_dates(k, cert_path, cert);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+}

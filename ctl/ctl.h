@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctl: what the verbs of posthousectl share. */
+#pragma once
+#include "common/base/buf.h"
+#include "common/base/ensure.h"
+#include "common/config/settings.h"
+#include "common/ipc/control.h"
+
+struct ctl {
+	const struct settings *set;
+	const char *file; /* -C, or NULL */
+	bool json;
+	int argc;         /* of the verb, without its name */
+	char **argv;
+};
+
+enum { EXIT_FAULT = 1, EXIT_USAGE = 2 };
+
+/* Each returns the exit status: 0, 1 = it went wrong or a check failed, 2 = wrong usage. */
+int ctl_check(const struct ctl *c);
+int ctl_passwd(const struct ctl *c);
+int ctl_stats(const struct ctl *c);
+int ctl_who(const struct ctl *c);
+
+/* "posthousectl: text" on stderr; returns EXIT_FAULT. */
+int ctl_fault(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- ask.c: one request to a daemon ------------------------------------------------------------- */
+typedef void ctl_row_fn(void *ctx, const struct control_row *row);
+/* daemon: "frontend", "backend" or "notifyd". -1: *e says why and what to do. */
+int ctl_ask(const struct ctl *c, const char *daemon, const char *verb, ctl_row_fn *fn, void *ctx,
+	    struct err *e);
+/* True when the daemon's control socket takes a connection. */
+bool ctl_alive(const struct ctl *c, const char *daemon);
+
+/* ---- grid.c: rows as a table or as JSON -------------------------------------------------------- */
+struct grid;
+struct grid *grid_new(void);
+void grid_add(struct grid *t, const struct control_row *row); /* copies; columns: the first row's */
+size_t grid_rows(const struct grid *t);
+void grid_print(const struct grid *t);
+void grid_print_json(const struct grid *t);
+void grid_free(struct grid **t);
+
+/* ---- pwfile.c ----------------------------------------------------------------------------------- */
+/* Sets the hash of a user in the passwd-file: other fields, other lines, owner and mode stay; a new
+ * user is appended. Atomic, under a lock. *added: the user was new. */
+int pwfile_set(const char *path, struct str user, struct str hash, bool *added, struct err *e);
+/* The new content of the file, without touching any (tests). */
+void pwfile_edit(struct str old, struct str user, struct str hash, struct buf *out, bool *added);
