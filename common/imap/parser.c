@@ -159,8 +159,7 @@ static bool level(struct imap_parser *p, const char *error, enum state next)
 	return true;
 }
 
-/* ---- one function per state; false: the byte was not consumed, look again
- * ------------------------- */
+/* ---- one function per state; false: the byte was not consumed, look again ------------- */
 static bool in_tag(struct imap_parser *p, char c)
 {
 	if (c == ' ' || c == '\n') {
@@ -374,8 +373,7 @@ static bool in_skip(struct imap_parser *p, char c)
 	return true;
 }
 
-/* ---- the caller's word about a literal
- * --------------------------------------------------------------- */
+/* ---- the caller's word about a literal ----------------------------------------------- */
 bool imap_parser_take(struct imap_parser *p)
 {
 	const struct imap_literal *l = &p->literal;
@@ -429,8 +427,7 @@ void imap_parser_refuse(struct imap_parser *p)
 	p->state = S_SKIP_BODY;
 }
 
-/* ---- the machine
- * ---------------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------- */
 /* Feeds the state with in (not empty); returns how many bytes it took. */
 static size_t feed(struct imap_parser *p, struct str in)
 {
