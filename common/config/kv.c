@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "common/base/ensure.h"
 #include "common/base/hmap.h"
@@ -19,7 +20,7 @@ int kv_load(const char *path, size_t max, struct buf *out, struct err *e)
 		return err_sys(e, "%s", path);
 	if (fstat(fd, &st) != 0)
 		err_sys(e, "%s", path);
-	else if (!S_ISREG(st.st_mode))
+	else if (!S_ISREG(st.st_mode) && !(S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3) /* null */))
 		err_set(e, EINVAL, "%s: not a regular file", path);
 	else if ((uint64_t)st.st_size > max)
 		err_set(e, EFBIG, "%s: larger than %zu bytes", path, max);

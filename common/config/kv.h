@@ -14,7 +14,7 @@
 /* Called for each line; value is expanded and valid during the call. -1 stops, with *e filled. */
 typedef int kv_fn(void *ctx, struct str name, struct str value, unsigned line, struct err *e);
 
-/* Reads a whole regular file of at most max bytes. -1: *e says what is wrong with it. */
+/* Reads a whole regular file (or /dev/null) of at most max bytes. -1: *e says what is wrong. */
 int kv_load(const char *path, size_t max, struct buf *out, struct err *e);
 /* file: its name in error texts. */
 int kv_parse(struct str text, const char *file, kv_fn *fn, void *ctx, struct err *e);

@@ -111,6 +111,9 @@ static void test_load(void **state)
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(kv_load(dir, 10, &b, &e), -1);
 	assert_non_null(strstr(e.text, "not a regular file"));
+	assert_int_equal(kv_load("/dev/zero", 10, &b, &e), -1);
+	assert_int_equal(kv_load("/dev/null", 10, &b, &e), 0);
+	assert_int_equal(b.n, 0);
 	snprintf(path, sizeof path, "%s/x", dir);
 	assert_int_equal(kv_load(path, 10, &b, &e), -1);
 	assert_int_equal(e.code, ENOENT);
