@@ -16,7 +16,7 @@
 
 struct conn;
 enum conn_end {
-	CONN_EOF,     /* the peer closed its sending side */
+	CONN_EOF,     /* the peer closed its sending side; output still works until conn_finish */
 	CONN_ERROR,   /* reset, TLS fault ...; conn_error_text says which */
 	CONN_STUCK,   /* no output byte was taken for stuck_ms */
 	CONN_END_N
@@ -67,7 +67,9 @@ struct buf *conn_out(struct conn *c);             /* append here; goes out at th
 void conn_flush(struct conn *c);                  /* try to write now */
 bool conn_full(const struct conn *c);             /* more than out_high bytes wait */
 size_t conn_queued(const struct conn *c);         /* bytes not yet taken by the kernel */
-void conn_pause(struct conn *c, bool paused);     /* stop or go on reading */
+/* Stop or go on reading. When it goes on, on_input comes (later) for what is still unconsumed. The
+ * end of a paused connection is not noticed. */
+void conn_pause(struct conn *c, bool paused);
 /* Reads nothing more, writes what is queued for at most linger_ms, then on_end(CONN_EOF). */
 void conn_finish(struct conn *c, uint64_t linger_ms);
 int conn_fd(const struct conn *c);

@@ -157,29 +157,40 @@ int proc_subreaper(struct err *e)
 static struct {
 	char *start;
 	size_t room;
+	char *env, *env_end; /* where the kernel put the environment, behind the arguments */
 	char name[32];
 } title;
+
+/* The environment moves away, so that its place is free for the title. */
+static void move_environment(void)
+{
+	size_t n = 0;
+	char **copy;
+
+	while (environ[n])
+		n++;
+	copy = xcalloc(n + 1, sizeof *copy);
+	title.env = title.env_end = environ[0];
+	for (size_t i = 0; i < n; i++) {
+		if (environ[i] == title.env_end)
+			title.env_end += strlen(environ[i]) + 1;
+		copy[i] = xstrdup(environ[i]);
+	}
+	environ = copy;
+}
 
 void proc_title_init(int argc, char **argv)
 {
 	char *end = argv[0] + strlen(argv[0]) + 1;
 	const char *slash = strrchr(argv[0], '/');
-	char **copy;
-	size_t n = 0;
 
+	if (title.start == NULL)
+		move_environment();
 	snprintf(title.name, sizeof title.name, "%s", slash ? slash + 1 : argv[0]);
 	for (int i = 1; i < argc && argv[i] == end; i++)
 		end += strlen(argv[i]) + 1;
-	/* The environment lies behind the arguments: copied away, its place is free for the title. */
-	while (environ[n])
-		n++;
-	copy = xcalloc(n + 1, sizeof *copy);
-	for (size_t i = 0; i < n; i++) {
-		if (environ[i] == end)
-			end += strlen(environ[i]) + 1;
-		copy[i] = xstrdup(environ[i]);
-	}
-	environ = copy;
+	if (end == title.env)
+		end = title.env_end;
 	title.start = argv[0];
 	title.room = (size_t)(end - argv[0]);
 }

@@ -23,7 +23,8 @@ pid_t proc_spawn(const char *program, const char *const *args, const struct proc
 
 int proc_subreaper(struct err *e); /* orphaned grandchildren become our children */
 
-/* Remembers where argv lies, for proc_title. main_init calls it. */
+/* Remembers where argv lies, for proc_title, and moves the environment away. main_init calls it; a
+ * program that gave main_init a part of its argv calls it again with the whole. */
 void proc_title_init(int argc, char **argv);
 /* What ps shows: "program: text" (cut to the room there is). */
 void proc_title(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

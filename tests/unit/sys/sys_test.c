@@ -182,7 +182,7 @@ static void test_sandbox(void **state)
 static int spawned(int argc, char **argv)
 {
 	sigset_t mask;
-	char text[8] = "";
+	char text[8] = "", line[128];
 
 	CHECK(argc == 3 && strcmp(argv[0], "sys_test") == 0 && strcmp(argv[2], "--flag") == 0);
 	CHECK(read(3, text, 2) == 2 && strcmp(text, "B\n") == 0);
@@ -195,7 +195,13 @@ static int spawned(int argc, char **argv)
 	CHECK(sigprocmask(SIG_SETMASK, NULL, &mask) == 0 && !sigismember(&mask, SIGTERM));
 	CHECK(signal(SIGPIPE, SIG_DFL) == SIG_DFL);
 	proc_title_init(argc, argv);
+	proc_title_init(1, argv); /* a second time, as imapd does */
+	proc_title_init(argc, argv);
 	proc_title("serving %s", "a client with a long name");
+	CHECK(getenv("PH_TEST") != NULL);
+	FILE *f = fopen("/proc/self/cmdline", "re");
+	CHECK(f && fgets(line, sizeof line, f) && strncmp(line, "sys_test: serving a client", 26) == 0);
+	fclose(f);
 	return 0;
 }
 
