@@ -12,7 +12,7 @@ static const struct {
 } methods[] = {
 	{"yescrypt", "$y$", 0},
 	{"sha512crypt", "$6$", 0},
-	{"bcrypt", "$2b$", 11} /* libcrypt's own choice, 5, is of 1999 */,
+	{"bcrypt", "$2b$", 11}, /* libcrypt's own choice, 5, is of 1999 */
 };
 
 struct request {
