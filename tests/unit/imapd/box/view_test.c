@@ -372,15 +372,15 @@ static void test_keywords_come_first(void **state)
 	peer_close(&a);
 }
 
-static void test_slow_client_gets_merged_changes(void **state)
+static void slow_client(int rounds)
 {
-	for (int i = 0; i < 2000; i++)
+	while (folder.msgs.n < 2000)
 		deliver();
 	peer_open(&a, true);
 	view_push(a.view, true);
 	a.room = 0;
 	buf_puts(&a.out, "* OK busy\r\n");
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < rounds; round++) {
 		for (size_t i = 0; i < 2000; i++)
 			reflag(i, (uint8_t)(1 << ((i + (size_t)round) % 2 * 2)), NULL);
 	}
@@ -393,6 +393,12 @@ static void test_slow_client_gets_merged_changes(void **state)
 	}
 	peer_check(&a);
 	peer_close(&a);
+}
+
+static void test_slow_client_gets_merged_changes(void **state)
+{
+	slow_client(1);
+	slow_client(3);
 }
 
 static void test_many_expunges_in_pieces(void **state)
