@@ -166,12 +166,15 @@ void client_capability(const struct client *c, struct buf *out)
 	imap_caps_put(out, &caps);
 }
 
+static void run(struct client *c);
+
 void client_ended(struct client *c, bool bad)
 {
 	c->bad = bad ? c->bad + 1 : 0;
 	if (c->bad >= c->im->set->imap_bad_max)
 		client_bye(c, "[ALERT] Too many consecutive protocol violations.");
-	loop_defer_set(c->turn);
+	if (!c->running)
+		run(c);
 }
 
 /* The row, behind UID where that stands in front; *args is what follows. */
@@ -276,26 +279,28 @@ static void parse(struct client *c)
 /* Runs what has come, until a command must wait. */
 static void run(struct client *c)
 {
+	c->running = true;
 	for (unsigned i = 0; !c->cmd && c->state != CLIENT_LOGOUT; i++) {
 		if (c->bye || c->ended) {
 			say_bye(c, c->bye);
-			return;
+			break;
 		}
 		if (conn_in(c->conn).n == 0) {
 			if (c->parser && imap_parser_idle(c->parser))
 				client_drop_parser(c);
 			if (c->eof)
 				say_bye(c, NULL);
-			return;
+			break;
 		}
 		if (conn_full(c->conn))
-			return;
+			break;
 		if (i == COMMANDS_PER_TURN) {
 			loop_defer_set(c->turn);
-			return;
+			break;
 		}
 		parse(c);
 	}
+	c->running = false;
 }
 
 static void turn(void *ctx)
@@ -339,13 +344,19 @@ static void on_drained(void *ctx)
 		cmd_step(c->cmd);
 }
 
+static bool busy(const struct client *c)
+{
+	if (conn_in(c->conn).n)
+		return true;
+	return c->cmd && (!c->cmd->wants_input || c->cmd->waits);
+}
+
 static void on_end(void *ctx, enum conn_end e)
 {
 	struct client *c = ctx;
 
-	/* The client has closed its side only: what it has sent is answered first. */
-	if (e == CONN_EOF && c->state != CLIENT_LOGOUT && !c->eof &&
-	    ((c->cmd && !c->cmd->wants_input) || (!c->cmd && conn_in(c->conn).n))) {
+	/* The client may have closed its side only: what it has sent is answered first. */
+	if (e == CONN_EOF && c->state != CLIENT_LOGOUT && !c->eof && busy(c)) {
 		c->eof = true;
 		loop_defer_set(c->turn);
 		return;

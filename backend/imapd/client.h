@@ -38,7 +38,7 @@ struct client {
 	uint64_t since_ms, input_ms;
 	uint64_t headers, bodies;    /* bytes of messages sent by FETCH, for the log */
 	unsigned bad;                /* bad commands in a row */
-	bool tls, id_logged, idle, eof;
+	bool tls, id_logged, idle, eof, running;
 };
 
 /* Leaves the selected folder; state authenticated. */

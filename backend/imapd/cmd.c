@@ -19,6 +19,10 @@ static enum cmd_next reply(struct cmd *cmd, const char *status, const char *fmt,
 	int n = snprintf(text, sizeof text, "%s ", status);
 
 	vsnprintf(text + n, sizeof text - (size_t)n, fmt, ap);
+	for (char *p = text; *p; p++) {
+		if (*p < ' ' || *p > '~')
+			*p = '?'; /* names come from clients */
+	}
 	cmd->reply = arena_cstr(&cmd->arena, str_c(text));
 	return CMD_DONE;
 }

@@ -4,6 +4,7 @@
  * folder follows right behind it, so that what happened before IDLE is told at once. While changes
  * don't come by themselves, the folder is looked at every IMAP_IDLE_TIMEOUT seconds.
  */
+#include <stdlib.h>
 #include "backend/imapd/box/view.h"
 #include "backend/imapd/cmd/commands.h"
 #include "common/base/log.h"
@@ -24,6 +25,7 @@ static void on_free(struct cmd *cmd)
 	struct idle *i = cmd->state;
 
 	loop_timer_free(&i->poll);
+	free(i);
 }
 
 /* ---- looking ---------------------------------------------------------------------------------- */
@@ -144,7 +146,7 @@ enum cmd_next idle_start(struct cmd *cmd)
 
 	if (!imap_arg_end(cmd->args))
 		return cmd_bad(cmd, "IDLE takes no arguments");
-	i = cmd->state = arena_new(&cmd->arena, struct idle);
+	i = cmd->state = xcalloc(1, sizeof *i); /* not a whole block of the arena for each idler */
 	i->cmd = cmd;
 	cmd->on_free = on_free;
 	cmd->wants_input = true;
