@@ -36,11 +36,12 @@ static int make_path(const char *path)
 
 static int open_home(const char *home)
 {
-	int fd = open(home, DIR_FLAGS);
+	/* O_PATH: one call less on a slow volume. */
+	int fd = open(home, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0 || errno != ENOENT || make_path(home) < 0)
 		return fd;
-	return open(home, DIR_FLAGS);
+	return open(home, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 static int make_maildir(int at, const char *path)
