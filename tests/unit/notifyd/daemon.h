@@ -7,11 +7,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,7 +31,46 @@
 struct daemon {
 	char dir[64]; /* RUNDIR, and the Maildirs of the test */
 	pid_t pid;
+	unsigned max_watches; /* when not 0: in a user namespace with this limit, as uid */
+	uid_t uid;
 };
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		_exit(126);
+	close(fd);
+}
+
+/* In the child: an inotify limit of its own. */
+static void limit_watches(const struct daemon *d)
+{
+	char text[64];
+
+	if (geteuid() == 0 && (setresgid(d->uid, d->uid, d->uid) || setresuid(d->uid, d->uid, d->uid)))
+		_exit(126);
+	prctl(PR_SET_DUMPABLE, 1); /* /proc/self is ours again */
+	if (unshare(CLONE_NEWUSER) < 0)
+		_exit(126);
+	snprintf(text, sizeof text, "%u %u 1\n", d->uid, d->uid);
+	write_file("/proc/self/uid_map", text);
+	snprintf(text, sizeof text, "%u\n", d->max_watches);
+	write_file("/proc/sys/user/max_inotify_watches", text);
+}
+
+UNUSED static bool daemon_can_limit(const struct daemon *d)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		limit_watches(d);
+		_exit(0);
+	}
+	return waitpid(pid, &status, 0) == pid && status == 0;
+}
 
 UNUSED static void daemon_start(struct daemon *d, const char *const *set)
 {
@@ -55,8 +96,12 @@ UNUSED static void daemon_start(struct daemon *d, const char *const *set)
 		argv[i++] = "--set";
 		argv[i++] = *set;
 	}
+	if (d->max_watches && geteuid() == 0)
+		assert_int_equal(chown(d->dir, d->uid, d->uid), 0);
 	d->pid = fork();
 	if (d->pid == 0) {
+		if (d->max_watches)
+			limit_watches(d);
 		setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* it may not look at itself */
 		if (!getenv("NOTIFYD_LOG")) {
 			int null = open("/dev/null", O_WRONLY);

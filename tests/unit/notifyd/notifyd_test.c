@@ -319,7 +319,7 @@ static void thousand_subscribers(void **state)
 		skip();
 	for (int s = 0; s < STORES; s++) {
 		for (int f = 0; f < FOLDERS; f++) {
-			char name[32];
+			char name[64];
 
 			snprintf(name, sizeof name, "thousand-%d-%d", s, f);
 			maildir_make(&m[s][f], &nd, name);
@@ -522,6 +522,53 @@ static void budgets(void **state)
 	remove_tree(small.dir);
 }
 
+/* A kernel limit of 5 watches: told per folder, in words, and what is watched stays so. */
+static void watch_limit_is_told(void **state)
+{
+	enum { PLAIN_UID = 12345 };
+	struct daemon few = {0};
+	struct maildir m[3];
+	struct buf store = BUF_INIT;
+	struct link_msg msg;
+	struct wire w;
+	int fd;
+
+	few.max_watches = 5;
+	few.uid = geteuid() ? geteuid() : PLAIN_UID;
+	if (!daemon_can_limit(&few))
+		skip();
+	daemon_start(&few, NULL);
+	for (int i = 0; i < 3; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "m%d", i);
+		maildir_make(&m[i], &few, name);
+		fchmod(m[i].new_fd, 0755);
+		fchmod(m[i].cur_fd, 0755);
+	}
+	fd = daemon_connect(&few);
+	say_hello(fd, geteuid() ? geteuid() : 65534, 1); /* as it sees root from its namespace */
+	assert_true(subscribe(fd, 1, m[0].new_fd, m[0].cur_fd));
+	assert_true(subscribe(fd, 2, m[1].new_fd, m[1].cur_fd));
+	say_u32(fd, WATCH_SUBSCRIBE, 3, (int[]){m[2].new_fd, m[2].cur_fd}, 2);
+	hear_type(fd, &store, &msg, WATCH_SUBSCRIBED);
+	w = wire_reader(msg.body);
+	wire_get_u32(&w);
+	assert_false(wire_get_bool(&w));
+	struct str why = wire_get_str(&w, 2048);
+	assert_non_null(memmem(why.p, why.n, "max_user_watches", 16));
+	touch(m[1].new_fd, "x");
+	assert_int_equal(fence(fd, 1).events, 1);
+	say_u32(fd, WATCH_UNSUBSCRIBE, 1, NULL, 0);
+	assert_true(subscribe(fd, 3, m[2].new_fd, m[2].cur_fd)); /* watches are given back */
+	buf_deinit(&store);
+	close(fd);
+	for (int i = 0; i < 3; i++)
+		maildir_close(&m[i]);
+	assert_int_equal(daemon_end(&few, SIGTERM), 0);
+	remove_tree(few.dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -540,6 +587,7 @@ int main(void)
 		cmocka_unit_test(bad_descriptors_are_refused_and_closed),
 		cmocka_unit_test(peer_uid_is_checked),
 		cmocka_unit_test(budgets),
+		cmocka_unit_test(watch_limit_is_told),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
