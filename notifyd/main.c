@@ -78,9 +78,9 @@ int main(int argc, char **argv)
 	LOG(L_INFO, "ready", L_U("instances", nd.nshards), L_C("rundir", set.rundir), L_U("uid", geteuid()));
 	sdnotify("READY=1");
 	loop_run(loop);
+	control_server_free(&control);
 	if (!notifyd_stop(&nd))
 		return 0;
-	control_server_free(&control);
 	for (size_t i = 0; i < ARRAY_LEN(sig); i++)
 		loop_signal_free(&sig[i]);
 	loop_free(&loop);
