@@ -72,6 +72,29 @@ UNUSED static bool daemon_can_limit(const struct daemon *d)
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+/* A failed test must not leave its daemon behind. */
+static pid_t daemons[16], tester;
+
+static void kill_daemons(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(daemons) && getpid() == tester; i++)
+		if (daemons[i])
+			kill(daemons[i], SIGKILL);
+}
+
+static void note_daemon(pid_t before, pid_t after)
+{
+	if (!tester)
+		atexit(kill_daemons);
+	tester = getpid();
+	for (size_t i = 0; i < ARRAY_LEN(daemons); i++) {
+		if (daemons[i] == before) {
+			daemons[i] = after;
+			return;
+		}
+	}
+}
+
 UNUSED static void daemon_start(struct daemon *d, const char *const *set)
 {
 	char exe[512], bin[600], conf[128], rundir[128], sock[128];
@@ -106,11 +129,13 @@ UNUSED static void daemon_start(struct daemon *d, const char *const *set)
 		if (!getenv("NOTIFYD_LOG")) {
 			int null = open("/dev/null", O_WRONLY);
 
+			dup2(null, 1);
 			dup2(null, 2);
 		}
 		execv(bin, (char *const *)argv);
 		_exit(127);
 	}
+	note_daemon(0, d->pid);
 	snprintf(sock, sizeof sock, "%s/notifyd.sock", d->dir);
 	for (uint64_t end = clock_ms() + ANSWER_MS;;) {
 		int fd = link_connect(sock);
@@ -133,6 +158,7 @@ UNUSED static int daemon_end(struct daemon *d, int signo) /* its wait status */
 		kill(d->pid, SIGCONT);
 	kill(d->pid, signo);
 	waitpid(d->pid, &status, 0);
+	note_daemon(d->pid, 0);
 	return status;
 }
 
