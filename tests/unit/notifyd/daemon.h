@@ -150,12 +150,16 @@ UNUSED static void daemon_start(struct daemon *d, const char *const *set)
 	}
 }
 
+UNUSED static void daemon_freeze(const struct daemon *d)
+{
+	kill(d->pid, SIGSTOP);
+	waitpid(d->pid, NULL, WUNTRACED); /* it has stopped */
+}
+
 UNUSED static int daemon_end(struct daemon *d, int signo) /* its wait status */
 {
 	int status = 0;
 
-	if (signo != SIGKILL) /* it must not answer anything any more */
-		kill(d->pid, SIGCONT);
 	kill(d->pid, signo);
 	waitpid(d->pid, &status, 0);
 	note_daemon(d->pid, 0);

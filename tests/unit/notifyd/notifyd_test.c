@@ -182,7 +182,7 @@ static void overflow_is_told_before_the_fence(void **state)
 	maildir_make(&a, &nd, "overflow");
 	assert_true(subscribe(fd, 1, a.new_fd, a.cur_fd));
 	assert_true(subscribe(other, 5, a.new_fd, a.cur_fd));
-	kill(nd.pid, SIGSTOP);
+	daemon_freeze(&nd);
 	for (unsigned i = 0; i < max / 2 + 100; i++) {
 		touch(a.new_fd, "m");
 		assert_int_equal(unlinkat(a.new_fd, "m", 0), 0);

@@ -295,8 +295,7 @@ static void restart_of_notifyd(void **state)
 	open_place(&p, &im, "restart");
 	give_link(&im);
 	run_until_live(&im);
-	kill(nd.pid, SIGSTOP);
-	waitpid(nd.pid, NULL, WUNTRACED); /* it has really stopped */
+	daemon_freeze(&nd);
 	watcher_fence(im.w, fenced, &im);
 	daemon_end(&nd, SIGKILL);
 	run(); /* the fence */
