@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The real notifyd, a real kernel: events, fences, overflow, relays, limits, hostile subscribers. */
 #include "tests/unit/notifyd/daemon.h"
+#include "common/ipc/control.h"
 
 static struct daemon nd;
 
@@ -307,6 +308,33 @@ static void folders_go_to_the_stores_processes(void **state)
 	close(other);
 }
 
+static void control_tells_the_counts(void **state)
+{
+	struct control_request r = {.verb = STR("stats")};
+	struct control_row row;
+	struct buf b = BUF_INIT, store = BUF_INIT;
+	struct link_msg m;
+	char path[128];
+	int fd, one = joined(&nd, 1);
+
+	fence(one, 1);
+	snprintf(path, sizeof path, "%s/notifyd.ctl", nd.dir);
+	fd = link_connect(path);
+	assert_true(fd >= 0);
+	control_request_put(&b, &r);
+	assert_int_equal(link_send_blocking(fd, CONTROL_REQUEST, buf_str(&b), NULL, 0), 0);
+	hear_type(fd, &store, &m, (enum watch_msg)CONTROL_ROW);
+	assert_true(control_row_get(m.body, &row));
+	assert_true(str_eq(row.name[0], STR("instances")));
+	assert_true(str_eq(row.value[0], STR("4")));
+	assert_true(str_eq(row.name[2], STR("subscribers")));
+	hear_type(fd, &store, &m, (enum watch_msg)CONTROL_END);
+	buf_deinit(&b);
+	buf_deinit(&store);
+	close(fd);
+	close(one);
+}
+
 static void thousand_subscribers(void **state)
 {
 	enum { STORES = 20, EACH = 50, FOLDERS = 5 };
@@ -580,6 +608,7 @@ int main(void)
 		cmocka_unit_test(journals_go_to_the_other_holders),
 		cmocka_unit_test(journals_are_merged_for_a_slow_reader),
 		cmocka_unit_test(folders_go_to_the_stores_processes),
+		cmocka_unit_test(control_tells_the_counts),
 		cmocka_unit_test(thousand_subscribers),
 		cmocka_unit_test(malformed_messages_end_their_link),
 		cmocka_unit_test(garbage_ends_its_link),
