@@ -10,7 +10,8 @@
 #define vec_push(v) (vec_grow((void **)&(v)->a, &(v)->cap, (v)->n + 1, sizeof *(v)->a), &(v)->a[(v)->n++])
 #define vec_reserve(v, want) vec_grow((void **)&(v)->a, &(v)->cap, (want), sizeof *(v)->a)
 #define vec_free(v) (free((v)->a), (v)->a = NULL, (v)->n = (v)->cap = 0)
-#define vec_foreach(it, v) for (__typeof__((v)->a) it = (v)->a; it < (v)->a + (v)->n; it++)
+#define vec_foreach(it, v)                                                                         \
+	for (__typeof__((v)->a) it = (v)->a; (v)->n && it < (v)->a + (v)->n; it++)
 #define vec_remove(v, i) \
 	(memmove(&(v)->a[(i)], &(v)->a[(i) + 1], ((v)->n - (i) - 1) * sizeof *(v)->a), (v)->n--)
 void vec_grow(void **a, size_t *cap, size_t want, size_t size);

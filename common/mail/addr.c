@@ -14,7 +14,8 @@ struct parser {
 	struct buf local;   /* the same without blanks around dots: a local part */
 	struct buf comment; /* the last one */
 	struct buf domain;
-	bool words;         /* the phrase has at least one, perhaps an empty quoted string */
+	bool words;    /* the phrase has at least one, perhaps an empty quoted string */
+	bool complete; /* an address stands since the last comma: bare words behind it are noise */
 	bool in_group;
 };
 
@@ -141,6 +142,7 @@ static void angle_addr(struct parser *p)
 
 	a->name = kept(p, &p->phrase);
 	forget(p);
+	p->complete = true;
 	p->x.p++;
 	rfc822_cfws(&p->x, &p->comment);
 	a->route = route(p);
@@ -163,10 +165,13 @@ static void plain_addr(struct parser *p)
 {
 	struct addr *a;
 
-	if (!p->words && !p->domain.n)
+	if ((!p->words || p->complete) && !p->domain.n) {
+		forget(p);
 		return;
+	}
+	p->complete = p->domain.n > 0;
 	a = append(p, ADDR_MAILBOX);
-	a->mailbox = kept(p, &p->local);
+	a->mailbox = p->words && p->local.n == 0 ? STR("") : kept(p, &p->local);
 	a->host = kept(p, &p->domain);
 	a->name = kept(p, &p->comment);
 	forget(p);
@@ -200,6 +205,7 @@ static void begin_group(struct parser *p)
 	end_group(p); /* groups don't nest */
 	append(p, ADDR_GROUP_START)->mailbox = p->phrase.n ? kept(p, &p->phrase) : STR("");
 	p->in_group = true;
+	p->complete = false;
 	forget(p);
 }
 
@@ -223,10 +229,12 @@ static void step(struct parser *p)
 	case ';':
 		plain_addr(p);
 		end_group(p);
+		p->complete = false;
 		p->x.p++;
 		break;
 	case ',':
 		plain_addr(p);
+		p->complete = false;
 		p->x.p++;
 		break;
 	default: /* one that has no place here */

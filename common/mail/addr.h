@@ -9,7 +9,7 @@
 struct addr {
 	struct addr *next;
 	enum { ADDR_MAILBOX, ADDR_GROUP_START, ADDR_GROUP_END } kind;
-	struct str name;    /* display name or comment, unquoted, encoded words as they are; or none */
+	struct str name; /* display name or comment, unquoted, encoded words as they are; or none */
 	struct str route;   /* "@a,@b" or none */
 	struct str mailbox; /* local part, unquoted; the group's name in ADDR_GROUP_START */
 	struct str host;    /* none where there is no domain, or in groups */

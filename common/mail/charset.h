@@ -7,7 +7,8 @@
 #pragma once
 #include "common/base/buf.h"
 
-#define CHARSET_NAME_MAX 64
+#define CHARSET_NAME_MAX  64
+#define CHARSET_GCONV_DIR "/usr/lib/x86_64-linux-gnu/gconv"
 
 /* Letters, digits, . _ : + - and at most CHARSET_NAME_MAX: what may be given to iconv_open. */
 bool charset_name_valid(struct str name);
@@ -21,6 +22,8 @@ struct charset; /* a conversion under way */
 /* NULL where the charset is unknown (or its name not valid). The caller frees it. */
 struct charset *charset_new(struct str name);
 void charset_free(struct charset **c);
+/* US-ASCII or UTF-8: such text may go to needle_push() or charset_fold() as it is. */
+bool charset_is_utf8(const struct charset *c);
 /* Output is always valid UTF-8: what can't be converted becomes U+FFFD, one per bad byte. */
 void charset_push(struct charset *c, struct str chunk, struct buf *out);
 void charset_end(struct charset *c, struct buf *out); /* an unfinished sequence at the end */

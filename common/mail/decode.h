@@ -11,17 +11,16 @@ enum decode_kind {
 	DECODE_IDENTITY, /* 7bit, 8bit, binary, and none */
 	DECODE_BASE64,
 	DECODE_QP,
-	DECODE_UNKNOWN,  /* can't be decoded: treat as opaque bytes */
+	DECODE_UNKNOWN, /* can't be decoded: treat as opaque bytes */
 };
 /* By the bare token of Content-Transfer-Encoding. */
 enum decode_kind decode_kind(struct str encoding);
 
 struct decoder {
 	enum decode_kind kind;
-	uint32_t bits;     /* base64: collected bits */
+	uint32_t bits; /* base64: collected bits */
 	unsigned nbits;
-	bool pad;          /* base64: '=' seen, the next quantum starts anew */
-	char held[64];     /* quoted-printable: an escape or blanks that may end a line */
+	char held[64]; /* quoted-printable: an escape or blanks that may end a line */
 	size_t nheld;
 };
 void decode_init(struct decoder *d, enum decode_kind kind);

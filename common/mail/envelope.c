@@ -5,15 +5,24 @@
 #include "common/mail/wirestr.h"
 
 enum field {
-	F_DATE, F_SUBJECT, F_FROM, F_SENDER, F_REPLY_TO, F_TO, F_CC, F_BCC, F_IN_REPLY_TO, F_MESSAGE_ID,
+	F_DATE,
+	F_SUBJECT,
+	F_FROM,
+	F_SENDER,
+	F_REPLY_TO,
+	F_TO,
+	F_CC,
+	F_BCC,
+	F_IN_REPLY_TO,
+	F_MESSAGE_ID,
 	F_N
 };
 #define IS_ADDR(f) ((f) >= F_FROM && (f) <= F_BCC)
 
 /* In the order of the ENVELOPE. */
 static const struct str names[F_N] = {
-	{"Date", 4}, {"Subject", 7}, {"From", 4}, {"Sender", 6}, {"Reply-To", 8}, {"To", 2},
-	{"Cc", 2}, {"Bcc", 3}, {"In-Reply-To", 11}, {"Message-ID", 10},
+	{"Date", 4}, {"Subject", 7}, {"From", 4}, {"Sender", 6},       {"Reply-To", 8},
+	{"To", 2},   {"Cc", 2},	     {"Bcc", 3},  {"In-Reply-To", 11}, {"Message-ID", 10},
 };
 
 static int field_of(struct str name)

@@ -63,7 +63,8 @@ struct str header_unfold(struct arena *a, struct str value)
 	for (size_t i = 0; i < value.n; i++) {
 		char c = value.p[i];
 
-		if (c == '\n' || (c == '\r' && value.p[i + 1] == '\n')) /* it ends in no CR: trimmed */
+		if (c == '\n' ||
+		    (c == '\r' && value.p[i + 1] == '\n')) /* it ends in no CR: trimmed */
 			continue;
 		p[n++] = c;
 	}

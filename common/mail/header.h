@@ -11,7 +11,7 @@
 struct header_field {
 	struct str name;  /* without blanks before the colon; empty for a line without colon */
 	struct str value; /* raw, behind the colon to before the last line end; still folded */
-	struct str raw;   /* the whole field with its line ends */
+	struct str raw;	  /* the whole field with its line ends */
 };
 /* The next field; *rest moves behind it. False at the blank line (which is skipped) or the end. */
 bool header_next(struct str *rest, struct header_field *f);

@@ -9,7 +9,8 @@
 static struct str lowered(struct str name, char *space)
 {
 	for (size_t i = 0; i < name.n; i++)
-		space[i] = name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] + 32) : name.p[i];
+		space[i] =
+			name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] + 32) : name.p[i];
 	return str_mem(space, name.n);
 }
 

@@ -8,7 +8,7 @@
 #include "common/base/buf.h"
 
 struct lfcrlf {
-	bool cr;       /* the last chunk ended in CR */
+	bool cr; /* the last chunk ended in CR */
 	bool keep_nul;
 };
 /* Zero-initialised at the start of a range. out grows by lfcrlf_count() of the same chunk. */

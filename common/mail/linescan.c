@@ -44,8 +44,7 @@ static void count_steps(struct linescan *c, const char *p, size_t steps)
 
 		lf = _mm_sub_epi8(lf, is_lf);
 		bare = _mm_sub_epi8(
-			bare,
-			_mm_andnot_si128(_mm_cmpeq_epi8(before, _mm_set1_epi8('\r')), is_lf));
+			bare, _mm_andnot_si128(_mm_cmpeq_epi8(before, _mm_set1_epi8('\r')), is_lf));
 	}
 	c->lf += sum_bytes(lf);
 	c->bare += sum_bytes(bare);

@@ -16,7 +16,7 @@
 
 enum state {
 	IN_HEADER,
-	IN_BODY, /* also preamble, epilogue and everything else that isn't a header */
+	IN_BODY,	  /* also preamble, epilogue and everything else that isn't a header */
 	IN_BOUNDARY_LINE, /* behind the boundary itself */
 };
 
@@ -36,20 +36,20 @@ struct mime_parser {
 	enum state state;
 	struct mime_part *root, *cur;
 	struct boundary *bounds; /* innermost first */
-	struct boundary *spare;  /* one that was left, for reuse */
-	struct mark at;          /* consumed so far */
-	struct mark floor;       /* start of the current header or run of body */
-	struct mark line_end;    /* before the line end that precedes the current line */
-	bool cr;                 /* the last consumed byte was CR */
-	bool bol;                /* the next byte to be consumed begins a line */
-	bool final;              /* the boundary line at hand is a closing one */
+	struct boundary *spare;	 /* one that was left, for reuse */
+	struct mark at;		 /* consumed so far */
+	struct mark floor;	 /* start of the current header or run of body */
+	struct mark line_end;	 /* before the line end that precedes the current line */
+	bool cr;		 /* the last consumed byte was CR */
+	bool bol;		 /* the next byte to be consumed begins a line */
+	bool final;		 /* the boundary line at hand is a closing one */
 	bool nul;
 	char head[HEAD_MAX];
 	size_t nhead;
-	struct buf header;    /* of the current part, up to the limit */
-	uint64_t header_sum;  /* of all parts */
+	struct buf header;   /* of the current part, up to the limit */
+	uint64_t header_sum; /* of all parts */
 	bool header_cut;
-	size_t line_len;      /* of the current header line, without LF */
+	size_t line_len; /* of the current header line, without LF */
 	uint32_t nparts;
 };
 
@@ -71,7 +71,8 @@ static void consume(struct mime_parser *p, struct str s)
 	p->cr = s.p[s.n - 1] == '\r';
 	p->bol = s.p[s.n - 1] == '\n';
 	if (p->bol)
-		p->line_end = (struct mark){p->at.pos - (crlf ? 2 : 1), p->at.wire - 2, p->at.lines - 1};
+		p->line_end =
+			(struct mark){p->at.pos - (crlf ? 2 : 1), p->at.wire - 2, p->at.lines - 1};
 }
 
 /* Where a part ends that the current line's boundary closes: the line end before it belongs to

@@ -16,11 +16,12 @@
 #include "common/base/arena.h"
 
 struct mime_limits {
-	uint32_t depth;      /* levels of parts; a container below is shown as a leaf */
-	uint32_t parts;      /* parts in all; then no further boundary is looked for */
-	size_t header_max;   /* bytes of one header that are kept and parsed (five times that in all) */
-	uint32_t params;     /* parameters of one field */
-	uint32_t addresses;  /* addresses in one ENVELOPE */
+	uint32_t depth;	    /* levels of parts; a container below is shown as a leaf */
+	uint32_t parts;	    /* parts in all; then no further boundary is looked for */
+	size_t header_max;  /* bytes of one header that are kept and parsed (five times that in all)
+			     */
+	uint32_t params;    /* parameters of one field */
+	uint32_t addresses; /* addresses in one ENVELOPE */
 };
 #define MIME_LIMITS_DEFAULT ((struct mime_limits){100, 10000, 10u << 20, 128, 5000})
 
@@ -37,33 +38,35 @@ struct str mime_param(const struct mime_params *p, struct str name);
 enum mime_kind {
 	MIME_LEAF,
 	MIME_MULTIPART, /* children: its parts, at least one */
-	MIME_MESSAGE,   /* message/rfc822 or message/global: children: the embedded message's root */
+	MIME_MESSAGE, /* message/rfc822 or message/global: children: the embedded message's root */
 };
 
 struct mime_part {
 	struct mime_part *parent, *children, *last, *next;
 	enum mime_kind kind;
-	uint32_t number;  /* 1 for the parent's first child; 1 for a root */
-	uint32_t level;   /* the root has 1 */
-	bool text;        /* type is text */
-	bool limited;     /* a container that is shown as a leaf because of a limit */
+	uint32_t number; /* 1 for the parent's first child; 1 for a root */
+	uint32_t level;	 /* the root has 1 */
+	bool text;	 /* type is text */
+	bool limited;	 /* a container that is shown as a leaf because of a limit */
 
-	/* From the header; STR_NONE where absent. Unfolded, trimmed, otherwise as in the message. */
+	/* From the header; STR_NONE where absent. Unfolded, trimmed, otherwise as in the message.
+	 */
 	struct str type, subtype; /* never absent: text/plain where missing or broken */
 	struct mime_params params;
-	struct str encoding;      /* Content-Transfer-Encoding, the bare token; absent means 7bit */
+	struct str encoding; /* Content-Transfer-Encoding, the bare token; absent means 7bit */
 	struct str id, description, md5, location;
-	struct str disposition;   /* the bare token */
+	struct str disposition; /* the bare token */
 	struct mime_params disposition_params;
 	struct str *languages;
 	size_t nlanguages;
 
-	/* The raw header with its blank line, line ends as in the file, cut at header_max: only where
-	 * a message begins (the root and each child of a MIME_MESSAGE), else STR_NONE. */
+	/* The raw header with its blank line, line ends as in the file, cut at header_max: only
+	 * where a message begins (the root and each child of a MIME_MESSAGE), else STR_NONE. */
 	struct str header;
 	bool header_cut;
 
-	/* Ranges of the file in bytes. The body begins where the header (with its blank line) ends. */
+	/* Ranges of the file in bytes. The body begins where the header (with its blank line) ends.
+	 */
 	uint64_t header_off, header_len, body_off, body_len;
 	/* The same ranges as they go on the wire, and the line ends (LFs) in them. */
 	uint64_t header_wire, body_wire;

@@ -114,15 +114,20 @@ static bool opaque_encoding(struct str e)
 
 static enum mime_kind kind_of(const struct mime_part *part)
 {
-	struct str boundary = mime_param(&part->params, STR("boundary"));
-
 	if (str_ieq(part->type, STR("multipart")))
-		return boundary.p ? MIME_MULTIPART : MIME_LEAF;
+		return MIME_MULTIPART;
 	if (!str_ieq(part->type, STR("message")))
 		return MIME_LEAF;
 	if (!str_ieq(part->subtype, STR("rfc822")) && !str_ieq(part->subtype, STR("global")))
 		return MIME_LEAF;
 	return MIME_MESSAGE;
+}
+
+static void default_type(struct mime_part *part, bool digest)
+{
+	part->type = digest ? STR("message") : STR("text");
+	part->subtype = digest ? STR("rfc822") : STR("plain");
+	part->params = (struct mime_params){NULL, 0};
 }
 
 void mime_part_opaque(struct mime_part *part)
@@ -143,15 +148,14 @@ void mime_fields_parse(struct arena *a, struct mime_part *part, struct str heade
 	while (header_next(&header, &f))
 		if (str_istarts(f.name, STR("Content-")))
 			field(a, part, &seen, str_from(f.name, 8), f.value, limits->params);
-	if (!part->type.p) {
-		part->type = digest ? STR("message") : STR("text");
-		part->subtype = digest ? STR("rfc822") : STR("plain");
-	}
+	if (str_ieq(part->type, STR("multipart")) && !mime_param(&part->params, STR("boundary")).p)
+		part->type = STR_NONE; /* as good as none */
+	if (!part->type.p)
+		default_type(part, digest);
 	part->kind = kind_of(part);
 	part->text = str_ieq(part->type, STR("text"));
 	/* RFC 2046 5.2.1: a message is never base64 or quoted-printable; if one claims to be, its
-	 * header isn't there to be read. Neither is a multipart without a boundary a multipart. */
-	if (part->kind == MIME_MESSAGE ? opaque_encoding(part->encoding)
-				       : str_ieq(part->type, STR("multipart")) && part->kind == MIME_LEAF)
+	 * header isn't there to be read. */
+	if (part->kind == MIME_MESSAGE && opaque_encoding(part->encoding))
 		mime_part_opaque(part);
 }

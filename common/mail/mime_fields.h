@@ -9,7 +9,8 @@
 /*
  * Fills type ... languages of part from its raw header (slices are copied into the arena) and
  * decides kind and text. digest: the parent is a multipart/digest, whose parts are messages by
- * default. A multipart without a boundary becomes a leaf. Of repeated fields the first counts.
+ * default. A type that is broken, or a multipart without a
+ * boundary, counts as missing. Of repeated fields the first counts.
  */
 void mime_fields_parse(struct arena *a, struct mime_part *part, struct str header, bool digest,
 		       const struct mime_limits *limits);

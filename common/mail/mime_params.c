@@ -111,9 +111,9 @@ static struct mime_param joined(struct arena *a, const struct piece *p, size_t n
 		else
 			buf_str_put(value, p[i].value);
 	}
-	return (struct mime_param){
-		encoded ? str_c(arena_printf(a, "%.*s*", STR_ARG(p->base))) : p->base,
-		arena_str(a, buf_str(value))};
+	return (struct mime_param){encoded ? str_c(arena_printf(a, "%.*s*", STR_ARG(p->base)))
+					   : p->base,
+				   arena_str(a, buf_str(value))};
 }
 
 static size_t run_length(const piece_vec *v, size_t i, bool *complete)

@@ -13,7 +13,7 @@ struct rfc822 {
 };
 static inline struct rfc822 rfc822_of(struct str s)
 {
-	return (struct rfc822){s.p, s.p + s.n};
+	return s.p ? (struct rfc822){s.p, s.p + s.n} : (struct rfc822){"", ""};
 }
 static inline bool rfc822_blank(char c)
 {
