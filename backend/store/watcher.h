@@ -4,8 +4,12 @@
  * blocks. Folders are subscribed by their open directories, and again by themselves whenever a new
  * link arrives: on_subscribed(folder, true, ...) then means "watched from here on: now scan".
  *
- * Events are hints: they say where to look. Callbacks may call anything of this header except
- * watcher_free, which would be called from inside the watcher.
+ * Events are hints: they say where to look. WATCH_GONE does not come while any process keeps the
+ * deleted directory open, as the store does: that a folder was deleted is seen by subscribing the
+ * Maildir itself (both descriptors the same), where ".Folder" leaves.
+ *
+ * Callbacks may call anything of this header except watcher_free, which would be called from inside
+ * the watcher.
  */
 #pragma once
 #include "common/io/loop.h"

@@ -161,6 +161,7 @@ UNUSED static int daemon_end(struct daemon *d, int signo) /* its wait status */
 	int status = 0;
 
 	kill(d->pid, signo);
+	kill(d->pid, SIGCONT); /* a failed test may have left it frozen; after SIGKILL it means nothing */
 	waitpid(d->pid, &status, 0);
 	note_daemon(d->pid, 0);
 	return status;
