@@ -254,11 +254,14 @@ static void tell_flags(struct view *v, uint32_t seq, const struct msg *m)
 	buf_puts(out, ")\r\n");
 }
 
-static void tell_keywords(struct view *v)
+void view_tell_keywords(struct view *v)
 {
-	struct buf *out = v->ops->out(v->ctx);
+	struct buf *out;
 
+	if (!v->keywords_due)
+		return;
 	v->keywords_due = false;
+	out = v->ops->out(v->ctx);
 	buf_puts(out, "* FLAGS ");
 	view_put_flag_list(v, false, out);
 	buf_puts(out, "\r\n");
@@ -389,8 +392,7 @@ bool view_tell(struct view *v, bool expunge)
 {
 	if (v->gone)
 		return true;
-	if (v->keywords_due)
-		tell_keywords(v);
+	view_tell_keywords(v);
 	if (expunge && !tell_expunges(v))
 		return false;
 	take_new(v);

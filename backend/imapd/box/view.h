@@ -69,6 +69,8 @@ bool view_pending(const struct view *v);
 /* Push mode (IDLE): a flag change is written at once if the client keeps up; for all else
  * ops.pending is called. */
 void view_push(struct view *v, bool on);
+/* New keywords only: FLAGS and PERMANENTFLAGS, due before a line that shows one. */
+void view_tell_keywords(struct view *v);
 /* Writes what is pending: keywords, EXPUNGE (if allowed), EXISTS and RECENT, FETCH (FLAGS) of new and
  * of changed messages. False: the output is full, call again when it has drained. */
 bool view_tell(struct view *v, bool expunge);

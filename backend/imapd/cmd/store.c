@@ -53,6 +53,7 @@ static enum cmd_next answer(struct cmd *cmd)
 		cmd->result.code = STORE_OK;
 	if (cmd->result.code != STORE_OK && cmd->result.code != STORE_EXPUNGED)
 		return cmd_fault(cmd, &cmd->result);
+	view_tell_keywords(cmd->view);
 	while (!s->silent && s->told < s->uids.n) {
 		if (cmd_full(cmd))
 			return CMD_FULL;
