@@ -15,7 +15,7 @@ class Shell(Imap):
         env = {k: v for k, v in os.environ.items() if not k.startswith("PH_") and k not in ("MAILDIR", "IMAPLOGINTAG")}
         env.update({"PH_" + name: str(value) for name, value in settings.items()})
         env["AUTHENTICATED"] = "demo"
-        env.setdefault("ASAN_OPTIONS", "detect_leaks=0")  # it is not dumpable, so that LeakSanitizer can't look
+        env.setdefault("ASAN_OPTIONS", "detect_leaks=0:quarantine_size_mb=8")  # not dumpable: no LeakSanitizer
         self.sock, theirs = socket.socketpair()
         self.sock.settimeout(timeout)
         self.errors = open(str(maildir) + ".stderr", "ab+")
