@@ -27,8 +27,7 @@ void client_drop_parser(struct client *c)
 static void log_end(struct client *c, const char *cause)
 {
 	LOG(L_INFO, c->ended ? c->ended : "DISCONNECTED", L_C("user", c->user), L_C("ip", c->rip),
-	    L_U("port", c->rport), L_C("session", c->session), L_U("headers", c->headers),
-	    L_U("body", c->bodies), L_U("rcvd", conn_bytes_in(c->conn)),
+	    L_U("port", c->rport), L_C("session", c->session), L_U("body", c->bodies), L_U("rcvd", conn_bytes_in(c->conn)),
 	    L_U("sent", conn_bytes_out(c->conn)), L_U("time", (clock_ms() - c->since_ms) / 1000),
 	    L_C("starttls", c->tls ? "1" : "0"), L_C("cause", cause));
 }

@@ -36,9 +36,9 @@ struct client {
 	char *user, *session, *rip;
 	uint16_t rport;
 	uint64_t since_ms, input_ms;
-	uint64_t headers, bodies;    /* bytes of messages sent by FETCH, for the log */
+	uint64_t bodies;             /* bytes that FETCH read from files, for the log */
 	unsigned bad;                /* bad commands in a row */
-	bool tls, id_logged, idle, eof, running;
+	bool tls, id_logged, poll_logged, idle, eof, running;
 };
 
 /* Leaves the selected folder; state authenticated. */

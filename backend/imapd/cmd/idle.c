@@ -30,12 +30,30 @@ static void on_free(struct cmd *cmd)
 
 /* ---- looking ---------------------------------------------------------------------------------- */
 
-static bool enhanced(const struct cmd *cmd)
+/* NULL, or what is missing for ENHANCED. */
+static const char *missing(const struct cmd *cmd)
 {
 	const struct settings *set = cmd->im->set;
 
-	return set->imap_enhancedidle && set->imap_uselocks &&
-	       (!cmd->view || folder_live(view_folder(cmd->view)));
+	if (!set->imap_enhancedidle)
+		return "IMAP_ENHANCEDIDLE is off";
+	if (!set->imap_uselocks)
+		return "IMAP_USELOCKS is off";
+	if (cmd->view && !folder_live(view_folder(cmd->view)))
+		return "notifyd doesn't watch the folder";
+	return NULL;
+}
+
+static void greet(struct cmd *cmd)
+{
+	const char *why = missing(cmd);
+
+	imap_put_continue(cmd_out(cmd), why ? "entering idle mode" : "entering ENHANCED idle mode");
+	if (!why || cmd->c->poll_logged)
+		return;
+	cmd->c->poll_logged = true;
+	LOG(L_INFO, "idle-not-enhanced", L_C("user", cmd->c->user), L_C("session", cmd->c->session),
+	    L_C("cause", why));
 }
 
 static void on_synced(void *ctx, const struct store_result *r)
@@ -151,7 +169,7 @@ enum cmd_next idle_start(struct cmd *cmd)
 	cmd->on_free = on_free;
 	cmd->wants_input = true;
 	client_drop_parser(cmd->c);
-	imap_put_continue(cmd_out(cmd), enhanced(cmd) ? "entering ENHANCED idle mode" : "entering idle mode");
+	greet(cmd);
 	client_idle(cmd->c, true);
 	if (cmd->view) {
 		view_push(cmd->view, true);

@@ -163,6 +163,7 @@ static enum cmd_next batch_emitted(struct cmd *cmd)
 	struct fetch *f = cmd->state;
 	struct buf *out = cmd_out(cmd);
 
+	cmd->c->bodies += f->run.out.n;
 	if (out->n == 0)
 		buf_move(out, &f->run.out);
 	else
