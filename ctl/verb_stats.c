@@ -6,19 +6,45 @@ struct stats {
 	const char *daemon;
 };
 
-/* Every daemon's row gets its name in front. */
+static void add(struct stats *s, struct str name, struct str value)
+{
+	struct control_row r = {.n = 3, .name = {STR("daemon"), STR("name"), STR("value")}};
+
+	r.value[0] = str_c(s->daemon);
+	r.value[1] = name;
+	r.value[2] = value;
+	grid_add(s->table, &r);
+}
+
+static struct str find(const struct control_row *row, struct str name)
+{
+	for (uint32_t i = 0; i < row->n; i++)
+		if (str_eq(row->name[i], name))
+			return row->value[i];
+	return STR_NONE;
+}
+
+/* A row is one counter (name, value), or the counters of one child (program, number), or several. */
 static void on_row(void *ctx, const struct control_row *row)
 {
 	struct stats *s = ctx;
-	struct control_row r = {.n = 1};
+	struct str name = find(row, STR("name")), program = find(row, STR("program"));
+	struct buf full = BUF_INIT;
 
-	r.name[0] = STR("daemon");
-	r.value[0] = str_c(s->daemon);
-	for (uint32_t i = 0; i < row->n && r.n < CONTROL_FIELDS_MAX; i++) {
-		r.name[r.n] = row->name[i];
-		r.value[r.n++] = row->value[i];
+	if (name.n) {
+		add(s, name, find(row, STR("value")));
+		return;
 	}
-	grid_add(s->table, &r);
+	for (uint32_t i = 0; i < row->n; i++) {
+		if (str_eq(row->name[i], STR("program")) || str_eq(row->name[i], STR("number")))
+			continue;
+		buf_reset(&full);
+		if (program.n)
+			buf_printf(&full, "%.*s.%.*s.", STR_ARG(program), STR_ARG(find(row, STR("number"))));
+		buf_str_put(&full, row->name[i]);
+		add(s, buf_str(&full), row->value[i]);
+	}
+	buf_deinit(&full);
 }
 
 int ctl_stats(const struct ctl *c)

@@ -41,7 +41,7 @@ static void session_begin(struct child *p, struct login *g)
 	s->since = clock_wall_s();
 	list_append(&p->sessions, &s->link);
 	p->nsessions++;
-	LOG(L_INFO, "login", L_S("user", g->record.user), L_S("session", f->session), L_S("rip", f->rip),
+	LOG(L_DEBUG, "login", L_S("user", g->record.user), L_S("session", f->session), L_S("rip", f->rip),
 	    L_U("rport", f->rport), L_S("protocol", f->protocol), L_U("tls", f->tls), L_I("imapd", p->pid));
 }
 
