@@ -9,6 +9,7 @@
 
 #define CHILD_QUEUE_MAX 1024
 #define EXIT_STATUS_WAIT_MS 1000
+#define TRIES_MAX 2 /* imapds that may end under a login */
 
 static void child_end(struct child *p);
 
@@ -229,6 +230,7 @@ static void on_close(void *ctx, const char *why)
 	}
 	if (p->state != CHILD_LEAVING)
 		LOG(L_DEBUG, "imapd-link", L_I("imapd", p->pid), L_C("reason", why));
+	p->opening = p->state == CHILD_OPENING;
 	p->state = CHILD_DEAD;
 	if (p->exited) {
 		child_end(p);
@@ -265,29 +267,32 @@ static void log_end(const struct child *p)
 		    L_I("status", WEXITSTATUS(p->status)), L_U("sessions", p->nsessions));
 }
 
-/* Logins that imapd hadn't taken go back to the store, once. */
+/* Logins that imapd hadn't taken go back to the store, once; those that waited for it to open the
+ * store have had their try, too. */
 static void give_back(struct child *p)
 {
 	struct storent *s = p->store;
 	struct list gone;
 
 	list_init(&gone);
+	list_foreach(e, &s->waiting)
+		list_entry(e, struct login, at)->tries += p->opening;
 	while (!list_empty(&p->sent)) {
 		struct login *g = list_entry(p->sent.next, struct login, at);
 
 		list_remove(&g->at);
 		g->sent = false;
+		g->tries++;
+		s->m->count.retried++;
 		list_append(&s->waiting, &g->at);
 	}
 	list_foreach(e, &s->waiting) {
 		struct login *g = list_entry(e, struct login, at);
 
-		if (g->retried) {
-			list_remove(&g->at);
-			list_append(&gone, &g->at);
-		}
-		g->retried = true;
-		s->m->count.retried++;
+		if (g->tries < TRIES_MAX)
+			continue;
+		list_remove(&g->at);
+		list_append(&gone, &g->at);
 	}
 	while (!list_empty(&gone))
 		login_refuse(list_entry(gone.next, struct login, at), "UNAVAILABLE",

@@ -243,7 +243,7 @@ static int on_give(struct gate_link *k, struct link_msg *msg)
 	g->conn = ++m->next_conn ? m->next_conn : ++m->next_conn; /* 0 means "all" elsewhere */
 	g->user = users_get(m, g->record.user);
 	g->deadline = loop_timer_new(m->loop, on_deadline, g);
-	loop_timer_set(g->deadline, m->set->auth_timeout * 1000);
+	loop_timer_set(g->deadline, m->set->auth_timeout * 900); /* before the worker gives up */
 	login_begin(g);
 	return 0;
 }

@@ -75,7 +75,7 @@ struct login {
 	struct user_count *user;
 	struct storent *store;     /* once resolved */
 	bool sent;                 /* SESSION_CONN has been sent: imapd may have begun to talk */
-	bool retried;
+	unsigned tries;            /* imapds that ended before they took it */
 	struct loop_timer *deadline;
 };
 
@@ -149,6 +149,7 @@ struct child {
 	struct storent *store;
 	uint32_t uid;
 	int crash_fd;              /* memfd with the crash page */
+	bool opening;              /* it was, when its link closed */
 	bool exited;
 	int status;                /* wait status, when exited */
 	bool wants_notifyd;
