@@ -14,6 +14,7 @@
 static struct {
 	struct tlsconn *of;
 	size_t pos, whole, end;
+	bool drained; /* the socket gave less than it was asked for: no use in asking again */
 	uint8_t bytes[TLSREC_MAX + TLSCONN_BATCH];
 } in;
 static struct {
@@ -79,30 +80,22 @@ static const BIO_METHOD *bio_method(void)
 	return m;
 }
 
-/* Each record under TLS 1.3 keys shows its inner type once; keys start with their keylog line. */
+/*
+ * Each record under TLS 1.3 keys shows its inner type once. Behind Finished and KeyUpdate (RFC 8446
+ * 4.4.4, 4.6.3) that direction goes on under new keys, from record 0.
+ */
 static void count_records(int write, int version, int type, const void *p, size_t n, SSL *ssl,
 			  void *arg)
 {
 	struct tlsconn *t = arg;
+	uint64_t *count = write ? &t->records_out : &t->records_in;
+	const uint8_t *message = p;
 
-	if (type != SSL3_RT_INNER_CONTENT_TYPE)
-		return;
-	if (write)
-		t->records_out++;
-	else
-		t->records_in++;
-}
-
-static void on_keylog(const SSL *ssl, const char *line)
-{
-	struct tlsconn *t = SSL_get_app_data(ssl);
-
-	if (!t)
-		return;
-	if (strncmp(line, "CLIENT_", 7) == 0)
-		t->records_in = 0;
-	else if (strncmp(line, "SERVER_", 7) == 0)
-		t->records_out = 0;
+	if (type == SSL3_RT_INNER_CONTENT_TYPE)
+		++*count;
+	else if (type == SSL3_RT_HANDSHAKE && n &&
+		 (message[0] == SSL3_MT_FINISHED || message[0] == SSL3_MT_KEY_UPDATE))
+		*count = 0;
 }
 
 static ssize_t layer_read(struct conn_layer *l, void *p, size_t n)
@@ -183,10 +176,8 @@ struct tlsconn *tlsconn_new(SSL_CTX *tls, int fd, tlsconn_shaken_fn *on_shaken, 
 	BIO_set_init(b, 1);
 	SSL_set_bio(t->ssl, b, b);
 	SSL_set_accept_state(t->ssl);
-	SSL_set_app_data(t->ssl, t);
 	SSL_set_msg_callback(t->ssl, count_records);
 	SSL_set_msg_callback_arg(t->ssl, t);
-	SSL_CTX_set_keylog_callback(tls, on_keylog);
 	return t;
 }
 
@@ -225,7 +216,6 @@ struct tlsconn *tlsconn_release(struct tlsconn *old, int fd)
 	t->recv_max = UINT16_MAX;
 	t->on_shaken = NULL;
 	BIO_set_data(SSL_get_rbio(t->ssl), t);
-	SSL_set_app_data(t->ssl, t);
 	SSL_set_msg_callback_arg(t->ssl, t);
 	return t;
 }
@@ -263,6 +253,7 @@ static bool window_open(struct tlsconn *t, unsigned *records)
 
 	in.of = t;
 	in.pos = in.whole = 0;
+	in.drained = false;
 	in.end = t->rest.n;
 	if (!t->rest.n)
 		return false;
@@ -286,9 +277,15 @@ static int window_fill(struct tlsconn *t)
 	while (in.whole == 0) {
 		size_t room = sizeof(in.bytes) - in.end;
 
-		n = recv(t->fd, in.bytes + in.end, room < t->recv_max ? room : t->recv_max, 0);
+		if (room > t->recv_max)
+			room = t->recv_max;
+		n = -1;
+		errno = EAGAIN;
+		if (!in.drained)
+			n = recv(t->fd, in.bytes + in.end, room, 0);
 		if (n < 0)
 			return -1;
+		in.drained = n > 0 && (size_t)n < room;
 		if (n == 0) {
 			t->eof = true;
 			return 0;
