@@ -314,6 +314,8 @@ static void turn(void *ctx)
 		run(c);
 	else if (c->cmd->next == CMD_YIELD)
 		cmd_step(c->cmd);
+	else if (c->bye && c->idle)
+		say_bye(c, c->bye); /* IDLE has nothing to finish */
 	else if (c->cmd->wants_input)
 		cmd_wake(c->cmd);
 }

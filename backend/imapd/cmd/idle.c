@@ -146,10 +146,6 @@ static enum cmd_next run(struct cmd *cmd)
 		cmd_bad(cmd, "Expected DONE");
 		return leave(cmd);
 	}
-	if (cmd->c->bye) {
-		cmd_ok(cmd, "IDLE terminated");
-		return leave(cmd);
-	}
 	if (cmd->view) {
 		poll_as_needed(i);
 		if (!view_tell(cmd->view, true))
