@@ -28,6 +28,21 @@ static const struct {
 	{'N', "-N: passwords are the frontend's work; see AUTHMODULES"},
 };
 
+static _Noreturn void help(void)
+{
+	printf("Usage: imapd [options] [./Maildir]\n"
+	       "Speaks IMAP on stdin and stdout for the Maildir (MAILDIR in the environment wins).\n"
+	       "  -C FILE           settings file (default " POSTHOUSE_SYSCONFDIR "/posthouse/posthouse.conf)\n"
+	       "  --set NAME=value  set one setting; wins over file and environment\n"
+	       "  -T SECONDS        IMAPD_LINGER, as with Cyrus's imapd\n"
+	       "  -d                log at level debug\n"
+	       "  --check           check settings and exit\n"
+	       "  --print-settings  print the settings in effect and exit\n"
+	       "  -V, --version     print the version and exit\n"
+	       "  --help            print this and exit\n");
+	exit(0);
+}
+
 static _Noreturn void usage(const char *what)
 {
 	fprintf(stderr, "imapd: %s\nUsage: imapd [-C FILE] [-T SECONDS] [--set NAME=value] [./Maildir]\n", what);
@@ -56,6 +71,8 @@ static void parse(struct mode *m, int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--zygote") == 0) {
 			m->zygote = true;
+		} else if (strcmp(argv[i], "--help") == 0) {
+			help();
 		} else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) {
 			*vec_push(&m->rest) = argv[i];
 			*vec_push(&m->rest) = argv[++i];

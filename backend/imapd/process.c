@@ -13,6 +13,15 @@
 #define SHUTDOWN_MS 4000
 #define TIDY_MS 2000     /* after logins and logouts: free pages go back to the kernel */
 #define NOTIFY_RETRY_MS 8000
+#define STATE_MS 1000    /* what posthousectl who shows may be so old; short sessions tell nothing */
+
+/* A client's state that the master hasn't heard of. */
+struct note {
+	struct list link;
+	uint32_t conn;
+	bool idle;
+	struct buf folder;
+};
 
 struct process {
 	struct imapd im;
@@ -26,6 +35,8 @@ struct process {
 	struct loop_timer *linger;
 	struct loop_timer *deadline;
 	struct loop_timer *tidy;
+	struct loop_timer *state;
+	struct list notes;
 	struct loop_timer *notify;  /* shell mode: look for notifyd again */
 };
 
@@ -118,10 +129,67 @@ static void on_tidy(void *ctx)
 	malloc_trim(0);
 }
 
+/* ---- what clients do -------------------------------------------------------------------------- */
+
+static void note_drop(struct note *n)
+{
+	list_remove(&n->link);
+	buf_deinit(&n->folder);
+	free(n);
+}
+
+static struct note *note_find(struct process *p, uint32_t conn)
+{
+	list_foreach(e, &p->notes) {
+		struct note *n = list_entry(e, struct note, link);
+
+		if (n->conn == conn)
+			return n;
+	}
+	return NULL;
+}
+
+static void on_state(void *ctx)
+{
+	struct process *p = ctx;
+
+	while (!list_empty(&p->notes)) {
+		struct note *n = list_entry(p->notes.next, struct note, link);
+		struct session_state s = {.conn = n->conn, .idle = n->idle, .folder = buf_str(&n->folder)};
+		struct buf b = BUF_INIT;
+
+		session_state_put(&b, &s);
+		(void)tell(p, SESSION_STATE, &b);
+		note_drop(n);
+	}
+}
+
+static void on_client_state(struct imapd *im, uint32_t conn, bool idle, struct str folder)
+{
+	struct process *p = container_of(im, struct process, im);
+	struct note *n = note_find(p, conn);
+
+	if (!p->master)
+		return;
+	if (!n) {
+		n = xcalloc(1, sizeof *n);
+		n->conn = conn;
+		list_append(&p->notes, &n->link);
+	}
+	n->idle = idle;
+	buf_reset(&n->folder);
+	buf_str_put(&n->folder, folder);
+	if (!loop_timer_active(p->state))
+		loop_timer_set(p->state, STATE_MS);
+}
+
 static void on_client_end(struct imapd *im, uint32_t conn)
 {
 	struct process *p = container_of(im, struct process, im);
+	struct note *n = note_find(p, conn);
 
+	if (n)
+		note_drop(n);
 	p->nclients--;
 	(void)tell_conn(p, SESSION_ENDED, conn);
 	loop_timer_set(p->tidy, TIDY_MS);
@@ -131,16 +199,6 @@ static void on_client_end(struct imapd *im, uint32_t conn)
 		leave(p);
 	else
 		start_lingering(p);
-}
-
-static void on_client_state(struct imapd *im, uint32_t conn, bool idle, struct str folder)
-{
-	struct process *p = container_of(im, struct process, im);
-	struct buf b = BUF_INIT;
-	struct session_state s = {.conn = conn, .idle = idle, .folder = folder};
-
-	session_state_put(&b, &s);
-	(void)tell(p, SESSION_STATE, &b);
 }
 
 /* ---- connections ------------------------------------------------------------------------------ */
@@ -321,6 +379,8 @@ int process_run(const struct process_opts *o)
 	p.deadline = loop_timer_new(l, on_deadline, &p);
 	p.tidy = loop_timer_new(l, on_tidy, &p);
 	p.notify = loop_timer_new(l, shell_notify, &p);
+	p.state = loop_timer_new(l, on_state, &p);
+	list_init(&p.notes);
 	loop_signal_new(l, SIGTERM, on_signal, &p);
 	loop_signal_new(l, SIGINT, on_signal, &p);
 	if (o->session_fd >= 0)
