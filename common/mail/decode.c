@@ -148,28 +148,45 @@ static void qp_escape(struct decoder *d, char c, struct buf *out)
 	}
 }
 
-static bool qp_plain(char c)
+/* Looked at once: else each of many escapes without a line end would look through all the rest. */
+#define QP_RUN_MAX 256
+
+/* Up to the first '=' or through the line end, with nothing held before; returns how much. */
+static size_t qp_run(struct decoder *d, struct str all, struct buf *out)
 {
-	return c != '=' && c != ' ' && c != '\t' && c != '\r' && c != '\n';
+	struct str s = str_sub(all, 0, QP_RUN_MAX);
+	const char *lf = memchr(s.p, '\n', s.n);
+	size_t line = lf ? (size_t)(lf - s.p) : s.n, kept;
+	const char *escape = memchr(s.p, '=', line);
+
+	if (escape)
+		line = (size_t)(escape - s.p);
+	kept = line;
+	while (!escape && kept && blank(s.p[kept - 1]))
+		kept--;
+	buf_put(out, s.p, kept);
+	if (!escape && lf) {
+		buf_puts(out, line > kept && s.p[line - 1] == '\r' ? "\r\n" : "\n");
+		return line + 1;
+	}
+	for (; kept < line; kept++)
+		hold(d, s.p[kept], out);
+	if (escape)
+		hold(d, s.p[line++], out);
+	return line;
 }
 
 static void qp_push(struct decoder *d, struct str s, struct buf *out)
 {
 	while (s.n) {
-		size_t n = 0;
+		size_t n = 1;
 
-		if (d->nheld && d->held[0] == '=') {
+		if (d->nheld == 0)
+			n = qp_run(d, s, out);
+		else if (d->held[0] == '=')
 			qp_escape(d, s.p[0], out);
-			s = str_from(s, 1);
-			continue;
-		}
-		while (n < s.n && qp_plain(s.p[n]))
-			n++;
-		if (n)
-			let_go(d, out);
-		buf_put(out, s.p, n);
-		if (n < s.n)
-			qp_byte(d, s.p[n++], out);
+		else
+			qp_byte(d, s.p[0], out);
 		s = str_from(s, n);
 	}
 }

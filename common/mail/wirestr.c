@@ -19,13 +19,16 @@ static bool quotable(struct str s)
 
 static void quoted(struct buf *out, struct str s)
 {
-	buf_putc(out, '"');
+	char *start = buf_reserve(out, 2 * s.n + 2), *o = start;
+
+	*o++ = '"';
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '"' || s.p[i] == '\\')
-			buf_putc(out, '\\');
-		buf_putc(out, s.p[i]);
+			*o++ = '\\';
+		*o++ = s.p[i];
 	}
-	buf_putc(out, '"');
+	*o++ = '"';
+	buf_added(out, (size_t)(o - start));
 }
 
 static void literal(struct buf *out, struct str s)

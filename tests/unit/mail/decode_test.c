@@ -83,6 +83,16 @@ static void test_long(void **state)
 	assert_true(out.n <= in.n);
 	once(DECODE_BASE64, buf_str(&in), (struct cuts){1, 0}, &out);
 	assert_int_equal(out.n, 0);
+	buf_reset(&in);
+	while (in.n < 12000000)
+		buf_puts(&in, "=41");
+	once(DECODE_QP, buf_str(&in), WHOLE, &out); /* no line end */
+	assert_int_equal(out.n, in.n / 3);
+	buf_reset(&in);
+	while (in.n < 12000000)
+		buf_puts(&in, " \n");
+	once(DECODE_QP, buf_str(&in), WHOLE, &out); /* no escape */
+	assert_int_equal(out.n, in.n / 2);
 	buf_deinit(&in);
 	buf_deinit(&out);
 }
