@@ -43,6 +43,7 @@ struct mime_parser {
 	bool cr;		 /* the last consumed byte was CR */
 	bool bol;		 /* the next byte to be consumed begins a line */
 	bool final;		 /* the boundary line at hand is a closing one */
+	bool made_up;		 /* the part at hand isn't in the message */
 	bool nul;
 	char head[HEAD_MAX];
 	size_t nhead;
@@ -148,7 +149,7 @@ static struct str raw_header(struct mime_parser *p, uint64_t len)
 static void read_fields(struct mime_parser *p, struct mime_part *part)
 {
 	struct str digest = STR("digest");
-	bool in_digest = part->parent && part->parent->kind == MIME_MULTIPART &&
+	bool in_digest = !p->made_up && part->parent && part->parent->kind == MIME_MULTIPART &&
 			 str_ieq(part->parent->subtype, digest);
 
 	mime_fields_parse(p->arena, part, buf_str(&p->header), in_digest, &p->limits);
@@ -200,8 +201,9 @@ static void close_to(struct mime_parser *p, const struct mime_part *part, struct
 		if (p->cur->kind == MIME_MULTIPART && !p->cur->children) {
 			/* IMAP knows no multipart without parts: it gets an empty one. */
 			begin_part(p, p->cur, end);
-			while (p->state == IN_HEADER)
-				end_header(p, end);
+			p->made_up = true;
+			end_header(p, end);
+			p->made_up = false;
 		}
 		close_part(p, end);
 	}
