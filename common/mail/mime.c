@@ -80,7 +80,7 @@ static void consume(struct mime_parser *p, struct str s)
  * the boundary (RFC 2046 5.1.1), unless it is the end of a header or of another boundary line. */
 static struct mark part_end(const struct mime_parser *p)
 {
-	return p->line_end.pos >= p->floor.pos && p->at.pos > p->floor.pos ? p->line_end : p->floor;
+	return p->line_end.pos >= p->floor.pos ? p->line_end : p->floor;
 }
 
 /* ---- parts ------------------------------------------------------------------------------- */

@@ -57,6 +57,8 @@ static const struct {
 	 "((" TEXT("1", "0") " \"mixed\")" TEXT("1", "0") " \"mixed\")"},
 	{STR(MIXED("o") "--o\n" MIXED("o") "--o\n\na\n--o\n\nb\n--o--\n\nc\n--o--\n--o--\n"),
 	 "((" TEXT("1", "0") TEXT("1", "0") " \"mixed\") \"mixed\")"},
+	{STR(MIXED("o") "--o\n" MIXED("o") "--o x\n\na\n--o x\n\nb\n--o-- x\n"),
+	 "((" TEXT("1", "0") TEXT("1", "0") " \"mixed\") \"mixed\")"},
 	/* blanks and other text behind a boundary */
 	{STR(MIXED("b") "--b  \n\none\n--b \t--\n\ntwo\n--b--x\n\nthree\n--b\n\n"),
 	 "(" TEXT("3", "0") TEXT("3", "0") " \"mixed\")"},

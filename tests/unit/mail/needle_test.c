@@ -99,7 +99,7 @@ static void test_reuse(void **state)
 	needle_deinit(&k);
 }
 
-/* A key that nearly fits everywhere: hours if each place cost its length. */
+/* A key that nearly fits everywhere: a minute if each place cost its length. */
 static void test_hostile(void **state)
 {
 	struct buf key = BUF_INIT, text = BUF_INIT;
