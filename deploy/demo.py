@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What quickstart.sh shows: that the server takes logins (wait), and how soon a client in IDLE hears
-of a delivery (show)."""
+"""What quickstart.sh asks and shows: are the ports free (ports), does the server take logins (wait), how
+soon does a client in IDLE hear of a delivery (show)."""
 import os
 import socket
 import ssl
@@ -37,20 +37,39 @@ class Client:
                 return
 
 
-def wait(ports, account):
+def ports(numbers):
+    """Says which port is taken; to be asked before anything listens (two Posthouses of one user could share a port)."""
+    for port in numbers:
+        try:
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.bind(("127.0.0.1", port))
+                s.listen()
+        except OverflowError:
+            sys.exit("quickstart: %d is no port number" % port)
+        except PermissionError:
+            sys.exit("quickstart: port %d is for root only; choose others: --imap PORT --imaps PORT" % port)
+        except OSError:
+            sys.exit("quickstart: port %d is taken; choose others: --imap PORT --imaps PORT" % port)
+
+
+def wait(numbers, account):
+    """Returns once a login works, or, without an account, once one is refused for what it is.
+    Ends with 3 when the account's password is another."""
     deadline = time.monotonic() + 30
     while True:
         try:
-            socket.create_connection(("127.0.0.1", ports[0]), timeout=5).close()
-            client = Client(ports[1])
+            socket.create_connection(("127.0.0.1", numbers[0]), timeout=5).close()
+            client = Client(numbers[1])
             client.line()
-            if account:
-                client.ask("LOGIN %s %s" % account)
+            client.ask("LOGIN %s %s" % (account or ("quickstart", "is-it-there")))
             client.say("z LOGOUT")
             return
         except (OSError, ssl.SSLError) as fault:
+            if "[AUTHENTICATIONFAILED]" in str(fault):
+                sys.exit(3 if account else 0)
             if time.monotonic() > deadline:
-                sys.exit("demo: no login after 30 s: %s" % fault)
+                sys.exit("quickstart: no login after 30 s: %s" % fault)
             time.sleep(0.1)
 
 
@@ -69,8 +88,8 @@ def deliver(maildir):
     return begin
 
 
-def show(ports, account, maildir):
-    client = Client(ports[1])
+def show(numbers, account, maildir):
+    client = Client(numbers[1])
     print("demo: S:", client.line().split("]")[-1].strip())
     client.ask("LOGIN %s %s" % account)
     client.ask("SELECT INBOX")
@@ -89,12 +108,17 @@ def show(ports, account, maildir):
 
 
 def main():
-    ports = int(sys.argv[2]), int(sys.argv[3])
+    numbers = int(sys.argv[2]), int(sys.argv[3])
     account = tuple(sys.argv[4:6]) if len(sys.argv) >= 6 else None
-    if sys.argv[1] == "wait":
-        wait(ports, account)
+    if sys.argv[1] == "ports":
+        ports(numbers)
+    elif sys.argv[1] == "wait":
+        wait(numbers, account)
     else:
-        show(ports, account, sys.argv[6])
+        try:
+            show(numbers, account, sys.argv[6])
+        except OSError as fault:
+            sys.exit("demo: %s" % fault)
 
 
 main()
