@@ -129,8 +129,10 @@ if [ -n "$missing" ]; then
     { $apt update && $apt install -y --no-install-recommends $missing; } >/dev/null ||
         die "apt-get failed; run it by hand: apt-get install$missing"
 fi
-for tool in make openssl python3; do
-    command -v "$tool" >/dev/null 2>&1 || die "$tool is missing: apt-get install$(printf ' %s' $packages)"
+python=/usr/bin/python3
+[ -x "$python" ] || python=python3
+for tool in make openssl "$python"; do
+    command -v "$tool" >/dev/null 2>&1 || die "$tool is missing: apt-get install $packages"
 done
 
 # ---- build ---------------------------------------------------------------------------------------
@@ -213,7 +215,7 @@ for p in "$imap" "$imaps"; do
     case $p in '' | *[!0-9]*) die "'$p' is not a port number: give --imap PORT and --imaps PORT" ;; esac
 done
 [ "$imap" -ne "$imaps" ] || die "--imap and --imaps are the same port, $imap"
-python3 "$top/deploy/demo.py" ports "$imap" "$imaps" || exit 1
+"$python" "$top/deploy/demo.py" ports "$imap" "$imaps" || exit 1
 
 # The processes that serve mail are not root's: the way to it must be open, and the mail theirs.
 open_the_way() {
@@ -254,7 +256,6 @@ fi
 # Each main restarts its own children; a main that ends is started again here.
 keep_running() {
     main='' ending=0
-    # shellcheck disable=SC2064 # $main as it is then
     trap 'ending=1; [ -z "$main" ] || kill -TERM "$main" 2>/dev/null || :' TERM INT HUP
     trap - EXIT
     while [ $ending = 0 ]; do
@@ -296,11 +297,11 @@ done
 demo_line=$(grep '^demo:' "$accounts" | head -n 1) || :
 has_demo=0
 case $demo_line in demo:*:*:*:*::*) has_demo=1 ;; esac
-if [ $has_demo = 1 ] && ! run python3 "$top/deploy/demo.py" wait "$imap" "$imaps" demo demo; then
+if [ $has_demo = 1 ] && ! run "$python" "$top/deploy/demo.py" wait "$imap" "$imaps" demo demo; then
     [ -n "$passwd" ] || not_started "the server takes no logins"
     has_demo=0 # it has another password
 fi
-[ $has_demo = 1 ] || run python3 "$top/deploy/demo.py" wait "$imap" "$imaps" ||
+[ $has_demo = 1 ] || run "$python" "$top/deploy/demo.py" wait "$imap" "$imaps" ||
     not_started "the server takes no logins"
 ready=1
 if [ $has_demo = 1 ]; then
@@ -309,7 +310,7 @@ else
     say "ready: imap 127.0.0.1:$imap imaps 127.0.0.1:$imaps"
 fi
 if [ $demo = 1 ] && [ $has_demo = 1 ]; then
-    run python3 "$top/deploy/demo.py" show "$imap" "$imaps" demo demo "$dir/mail/demo/Maildir" ||
+    run "$python" "$top/deploy/demo.py" show "$imap" "$imaps" demo demo "$dir/mail/demo/Maildir" ||
         say "demo: it did not work; the server goes on running, its log is $log"
     say "try: curl -k --user demo:demo 'imaps://127.0.0.1:$imaps/INBOX;MAILINDEX=1'"
     say "try: $bin/posthousectl -C $conf who"
