@@ -77,6 +77,11 @@ $(LIB): $(call obj,$(LIB_SRC))
 $(STORE): $(call obj,$(STORE_SRC))
 	@rm -f $@; ar rcsD $@ $^
 
+# What knows the paths is compiled anew when they are others.
+PATHS := $(BUILD)/paths
+$(shell mkdir -p $(BUILD); echo '$(PREFIX) $(SYSCONFDIR) $(VERSION)' | cmp -s - $(PATHS) || echo '$(PREFIX) $(SYSCONFDIR) $(VERSION)' >$(PATHS))
+$(call obj,$(shell grep -rlE 'POSTHOUSE_(PREFIX|SYSCONFDIR|VERSION)' --include='*.c' common frontend backend notifyd ctl)): $(PATHS)
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
@@ -100,7 +105,7 @@ $(BUILD)/unit/frontend/%: $(BUILD)/tests/unit/frontend/%.o $(FRONTEND) $(STORE) 
 	@echo "  LINK $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
 
-check: all $(UNIT_BIN) $(BUILD)/settings-text layers
+check: all $(UNIT_BIN) $(BUILD)/settings-text layers lint-man
 	@tests/lint/settings $(BUILD)/settings-text
 	@tests/unit/run $(UNIT_BIN)
 check-asan:
@@ -131,6 +136,18 @@ conf/posthouse.conf: common/config/settings.def common/config/settings_text.c
 man-settings: $(BUILD)/settings-text
 	@$< man
 
+# ---- manual pages; those of docs/man/*.in get the settings put in -------------------------------
+MAN := $(patsubst docs/man/%,$(BUILD)/man/%,$(basename $(wildcard docs/man/*.in)) $(wildcard docs/man/*.[1-9]))
+$(BUILD)/man/%: docs/man/%.in $(BUILD)/settings-text
+	@mkdir -p $(@D)
+	@$(BUILD)/settings-text man | sed -e '/^@SETTINGS@$$/r /dev/stdin' -e '/^@SETTINGS@$$/d' $< >$@
+$(BUILD)/man/%: docs/man/%
+	@mkdir -p $(@D)
+	@cp $< $@
+man: $(MAN)
+lint-man: $(MAN)
+	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning $(MAN); else echo "mandoc is missing: manual pages not checked"; fi
+
 # ---- keeping the house ---------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 fmt:
@@ -147,13 +164,29 @@ bench-quick: all
 	tests/bench/run --quick
 run: all
 	deploy/quickstart.sh --no-install
-install: all
-	tests/lint/install-files "$(DESTDIR)" "$(PREFIX)" "$(SYSCONFDIR)" "$(BUILD)"
+bare-debian:
+	tests/bare-debian.sh
+
+# An installed program looks for the others beside itself, and for its settings in SYSCONFDIR.
+to = $(DESTDIR)$(PREFIX)
+install: all man
+	install -d "$(to)/libexec/posthouse" "$(to)/bin" "$(to)/share/doc/posthouse" "$(DESTDIR)$(SYSCONFDIR)/posthouse"
+	install $(addprefix $(BUILD)/bin/,$(PROGRAMS)) "$(to)/libexec/posthouse"
+	install $(BUILD)/bin/posthousectl "$(to)/bin"
+	install -m 644 conf/posthouse.conf "$(DESTDIR)$(SYSCONFDIR)/posthouse/posthouse.conf.sample"
+	install -m 644 README.md LICENSE docs/architecture.md "$(to)/share/doc/posthouse"
+	install -D -m 644 deploy/completions/posthousectl "$(to)/share/bash-completion/completions/posthousectl"
+	install -d $(foreach n,1 5 7 8,"$(to)/share/man/man$(n)")
+	for page in $(MAN); do \
+		to="$(to)/share/man/man$${page##*.}/$${page##*/}"; \
+		sed -e 's|/usr/libexec|$(PREFIX)/libexec|g' -e 's|/etc/posthouse|$(SYSCONFDIR)/posthouse|g' $$page >"$$to" && \
+		chmod 644 "$$to" || exit 1; \
+	done
 clean:
 	rm -rf build
 help:
 	@sed -n 's/^\([a-z][a-z-]*\):.*/  make \1/p' Makefile | sort -u
 
-.PHONY: all man-settings check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
+.PHONY: all man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))

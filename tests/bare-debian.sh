@@ -13,7 +13,7 @@ MIRROR=${MIRROR:-http://deb.debian.org/debian}
 if [ "${1:-}" != --inside ]; then
     [ "$(id -u)" = 0 ] || { echo "bare-debian: run it as root" >&2; exit 1; }
     command -v debootstrap >/dev/null || { echo "bare-debian: apt-get install debootstrap" >&2; exit 1; }
-    exec unshare --mount --pid --fork --kill-child --propagation private "$PWD/tests/bare-debian.sh" --inside "$@"
+    exec unshare --mount --pid --fork --kill-child --propagation private --mount-proc "$PWD/tests/bare-debian.sh" --inside "$@"
 fi
 shift
 quick=0 keep=0

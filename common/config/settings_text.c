@@ -110,6 +110,8 @@ static void put_mdoc(struct buf *out, struct str s)
 			buf_puts(out, "\\e");
 		else if (i == 0 && (s.p[i] == '.' || s.p[i] == '\''))
 			buf_printf(out, "\\&%c", s.p[i]);
+		else if (s.p[i] == ' ' && i > 0 && s.p[i - 1] == '.')
+			buf_putc(out, '\n'); /* each sentence on a line of its own, as mdoc wants it */
 		else
 			buf_putc(out, s.p[i]);
 	}
