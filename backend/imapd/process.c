@@ -383,6 +383,7 @@ int process_run(const struct process_opts *o)
 	list_init(&p.notes);
 	loop_signal_new(l, SIGTERM, on_signal, &p);
 	loop_signal_new(l, SIGINT, on_signal, &p);
+	loop_signal_new(l, SIGHUP, on_signal, &p);
 	if (o->session_fd >= 0)
 		p.master = link_new(l, o->session_fd, MASTER_QUEUE_MAX, &master_ops, &p);
 	open_store(&p);

@@ -112,11 +112,13 @@ void shell_client(struct imapd *im)
 	const char *rip = getenv("TCPREMOTEIP");
 	struct session_facts f = {.protocol = STR("imap"), .rip = str_c(rip ? rip : "127.0.0.1"),
 				  .lip = STR("127.0.0.1")};
-	struct client_start s = {.in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .conn = 1, .facts = &f,
-				 .user = im->record->user, .preauth = true};
+	struct client_start s = {.conn = 1, .facts = &f, .user = im->record->user, .preauth = true};
 
 	snprintf(id, sizeof id, "%016llx", (unsigned long long)rand_u64());
 	f.session = str_c(id);
+	/* Duplicates: the client closes its own, these two are set back at the end. */
+	s.in_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	s.out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	(void)client_new(im, &s);
 }
 
@@ -127,7 +129,7 @@ void shell_run(const struct settings *set, const char *maildir)
 	struct process_opts o;
 	struct stat st;
 	struct err e;
-	int fd, gconv;
+	int fd, gconv, rc, in_flags, out_flags;
 
 	if (is_network(STDIN_FILENO) || is_network(STDOUT_FILENO))
 		bye("imapd without its server has no login, and must not be put on a network socket.");
@@ -142,5 +144,11 @@ void shell_run(const struct settings *set, const char *maildir)
 		shell_fatal(e.text);
 	if (gconv >= 0)
 		close(gconv);
-	_exit(process_run(&o)); /* no tidying: the system does it faster */
+	/* A terminal that stayed non-blocking would be of no use to the shell. */
+	in_flags = fcntl(STDIN_FILENO, F_GETFL);
+	out_flags = fcntl(STDOUT_FILENO, F_GETFL);
+	rc = process_run(&o);
+	fcntl(STDIN_FILENO, F_SETFL, in_flags);
+	fcntl(STDOUT_FILENO, F_SETFL, out_flags);
+	_exit(rc);
 }

@@ -117,6 +117,10 @@ void zygote_run(const struct settings *set)
 	mallopt(M_TOP_PAD, 4096);
 	tzset();
 	(void)charset_preload();
+	/* Signals to the whole group are the master's to act on; this ends with its link. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, &z.inherited);
