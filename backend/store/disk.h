@@ -22,7 +22,7 @@ enum rec_type {
 	REC_RESERVE = 6,  /* uidnext and modseq rise to at least these (written and made by disk.c after an
 			   * unclean end: numbers up to here may have been shown) */
 	REC_SIZE = 8,     /* the wire size of a message became known */
-	REC_STATE = 9,    /* first record of a snapshot: uidnext, modseq */
+	REC_STATE = 9,    /* last record of a snapshot: uidnext, modseq */
 };
 #define REC_KW_MAX 64
 

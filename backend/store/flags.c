@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* flags: STORE. System flags live in the file's name, keywords in the journal alone. */
+#include "backend/store/store_int.h"
+
+struct flags {
+	struct op op;
+	uint32_t *uids;
+	size_t n;
+	enum flags_mode mode;
+	uint8_t bits;
+	char **keywords;
+	size_t nkeywords;
+	bool expunged; /* a message had gone */
+	store_done_fn *done;
+	void *ctx;
+};
+
+static void flags_free(struct op *op)
+{
+	struct flags *q = container_of(op, struct flags, op);
+
+	for (size_t i = 0; i < q->nkeywords; i++)
+		free(q->keywords[i]);
+	free(q->keywords);
+	free(q->uids);
+	free(q);
+}
+
+static uint8_t combine(const struct flags *q, uint8_t have)
+{
+	switch (q->mode) {
+	case FLAGS_SET:
+		return q->bits;
+	case FLAGS_ADD:
+		return have | q->bits;
+	case FLAGS_REMOVE:
+		return have & (uint8_t)~q->bits;
+	}
+	return have;
+}
+
+/*
+ * Gives the file the flags. 1: done, name is its name now, n what was found; 0: the message has gone;
+ * -1 errno. Another program may have renamed it: then its flags are those that are found.
+ */
+static int rename_file(struct flags *q, const struct msg *m, struct md_name *n, char name[256])
+{
+	struct fold *f = q->op.part[0].f;
+	bool in_new = fold_name(f, m, name);
+	struct err e;
+	char to[256];
+
+	for (int tries = 0; tries < 20; tries++) {
+		if (!md_name_parse(str_c(name), n))
+			return 0;
+		uint8_t flags = combine(q, n->flags);
+		if (!md_name_make(n->base, flags, n->extra, false, to)) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		if ((!in_new && !strcmp(to, name)) ||
+		    files_rename_new(files_fd(f->files, in_new), name, f->files->cur, to) == 0) {
+			n->flags = flags;
+			memcpy(name, to, sizeof to);
+			return 1;
+		}
+		if (errno != ENOENT && errno != EEXIST)
+			return -1;
+		int found = md_find(f->files->cur, f->files->new, str_c(m->base), name, &in_new, &e);
+		if (found < 0) {
+			errno = e.code;
+			return -1;
+		}
+		if (!found && tries > 1)
+			return 0;
+	}
+	errno = EBUSY;
+	return -1;
+}
+
+static void put_flags(struct flags *q, const struct msg *m, const struct md_name *n)
+{
+	struct op_part *p = &q->op.part[0];
+	struct rec r = {.type = REC_FLAGS,
+			.uid = m->uid,
+			.modseq = n->flags != m->flags ? op_modseq(p) : m->modseq,
+			.flags = m->flags,
+			.add = n->flags & (uint8_t)~m->flags,
+			.del = m->flags & (uint8_t)~n->flags,
+			.extra = str_c(m->extra)};
+
+	rec_put(&p->own, &r);
+	if (hmap_get_u64(p->f->odd ? p->f->odd : NULL, m->uid))
+		op_odd(p, m->uid, "");
+}
+
+static int one_system(struct flags *q, const struct msg *m)
+{
+	struct md_name n = {0};
+	char name[256];
+
+	if (combine(q, m->flags) == m->flags)
+		return 1;
+	int rc = rename_file(q, m, &n, name);
+	if (rc == 1)
+		put_flags(q, m, &n);
+	return rc;
+}
+
+static void flush_kw(struct op_part *p, struct rec *r)
+{
+	if (r->nadd || r->ndel) {
+		r->modseq = op_modseq(p);
+		rec_put(&p->own, r);
+	}
+	r->nadd = r->ndel = 0;
+}
+
+static bool in_list(const int *kw, size_t n, int x)
+{
+	for (size_t i = 0; i < n; i++)
+		if (kw[i] == x)
+			return true;
+	return false;
+}
+
+static void one_keywords(struct flags *q, const struct msg *m, const int *kw)
+{
+	struct op_part *p = &q->op.part[0];
+	struct rec r = {.type = REC_KEYWORDS, .uid = m->uid};
+
+	for (uint16_t i = 0; q->mode == FLAGS_SET && m->kw && i < m->kw->n; i++)
+		if (!in_list(kw, q->nkeywords, m->kw->kw[i])) {
+			r.kw_del[r.ndel++] = m->kw->kw[i];
+			if (r.ndel == REC_KW_MAX)
+				flush_kw(p, &r);
+		}
+	for (size_t i = 0; i < q->nkeywords; i++) {
+		if (kw[i] < 0 || kwset_has(m->kw, (uint16_t)kw[i]) != (q->mode == FLAGS_REMOVE))
+			continue;
+		if (q->mode == FLAGS_REMOVE)
+			r.kw_del[r.ndel++] = (uint16_t)kw[i];
+		else
+			r.kw_add[r.nadd++] = (uint16_t)kw[i];
+		if (r.nadd == REC_KW_MAX || r.ndel == REC_KW_MAX)
+			flush_kw(p, &r);
+	}
+	flush_kw(p, &r);
+}
+
+/* Numbers of the keywords; one to be removed that nobody knows is -1. */
+static int number_keywords(struct flags *q, int *kw)
+{
+	struct op_part *p = &q->op.part[0];
+	const struct folder *f = &p->f->f;
+
+	for (size_t i = 0; i < q->nkeywords; i++) {
+		kw[i] = -1;
+		if (q->mode == FLAGS_REMOVE) {
+			for (size_t k = 0; k < f->keywords.n; k++)
+				if (str_ieq(str_c(f->keywords.a[k]), str_c(q->keywords[i])))
+					kw[i] = (int)k;
+			continue;
+		}
+		kw[i] = op_keyword(p, str_c(q->keywords[i]));
+		if (kw[i] < 0)
+			return result_set(&q->op.res, STORE_LIMIT, "This folder has too many keywords.");
+	}
+	return 0;
+}
+
+static void flags_work(struct op *op)
+{
+	struct flags *q = container_of(op, struct flags, op);
+	struct op_part *p = &op->part[0];
+	struct store_result fault = {.code = STORE_OK};
+	bool sync = p->f->f.store->o.set->sync_flags;
+
+	if (!op_lock(op))
+		return;
+	q->expunged = false;
+	int *kw = xcalloc(q->nkeywords + 1, sizeof *kw);
+	if (number_keywords(q, kw) < 0) {
+		buf_reset(&p->own);
+		free(kw);
+		return;
+	}
+	for (size_t i = 0; i < q->n && fault.code == STORE_OK; i++) {
+		const struct msg *m = fold_msg(p->f, q->uids[i]);
+		int rc = m ? one_system(q, m) : 0;
+		if (rc < 0)
+			result_sys(&fault, m->base);
+		else if (rc == 0)
+			q->expunged = true;
+		else
+			one_keywords(q, m, kw);
+	}
+	free(kw);
+	/* What was renamed is so, even if a later file could not be. */
+	if (op_append(op, p, sync) < 0)
+		return;
+	if (sync && p->appended && md_fsync_dir(p->f->files->cur) < 0)
+		result_sys(&op->res, p->f->disk_name);
+	if (fault.code != STORE_OK)
+		op->res = fault;
+}
+
+static void flags_finish(struct op *op)
+{
+	struct flags *q = container_of(op, struct flags, op);
+	struct fold *f = op->part[0].f;
+	struct store_result res = op->res;
+	store_done_fn *done = q->done;
+	void *ctx = q->ctx;
+
+	if (op->part[0].appended && !f->f.store->o.set->sync_flags) {
+		f->flags_dirty = true;
+		if (f->state == FOLD_OPEN)
+			fold_flush_later(f, FLAGS_SYNC_MS);
+	}
+	if (res.code == STORE_OK && q->expunged) {
+		result_set(&res, STORE_EXPUNGED, "Some of the messages no longer exist.");
+		for (size_t i = 0; i < q->n; i++) { /* those of which only the file has gone */
+			const struct msg *m = fold_msg(f, q->uids[i]);
+			if (m && f->state == FOLD_OPEN && combine(q, m->flags) != m->flags)
+				events_suspect(f, m);
+		}
+	} else if (res.code != STORE_OK && f->state == FOLD_OPEN) {
+		f->rescan = true;
+	}
+	op_free(op);
+	done(ctx, &res);
+}
+
+void folder_flags(struct folder *pub, const struct flags_request *r, store_done_fn *done, void *ctx)
+{
+	struct flags *q = xcalloc(1, sizeof *q);
+
+	q->uids = xmalloc((r->n + 1) * sizeof *q->uids);
+	memcpy(q->uids, r->uids, r->n * sizeof *q->uids);
+	q->n = r->n;
+	q->mode = r->mode;
+	q->bits = r->flags & MSG_FLAGS_ALL;
+	q->keywords = xcalloc(r->nkeywords + 1, sizeof *q->keywords);
+	for (; q->nkeywords < r->nkeywords; q->nkeywords++)
+		q->keywords[q->nkeywords] = str_dup(r->keywords[q->nkeywords]);
+	q->done = done;
+	q->ctx = ctx;
+	op_init(&q->op, fold_of(pub), NULL);
+	q->op.work = flags_work;
+	q->op.finish = flags_finish;
+	q->op.free = flags_free;
+	q->op.origin = r->origin;
+	q->op.silent = r->silent;
+	op_start(&q->op);
+}

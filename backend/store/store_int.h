@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_int: what the files of the store share; nobody else includes it.
+ *
+ * A fold is a folder in memory. Its table is changed by fold_apply alone, on the loop, and only while
+ * no op of the folder is running: an op's work on an I/O thread reads the table without a copy. What
+ * the loop may change meanwhile (wire sizes, \Recent) is read by nobody else, or atomically.
+ */
+#pragma once
+#include <sys/types.h>
+
+#include "backend/store/disk.h"
+#include "backend/store/index.h"
+#include "backend/store/maildir.h"
+#include "backend/store/store.h"
+#include "backend/store/watcher.h"
+#include "common/base/hmap.h"
+#include "common/io/jobs.h"
+#include "common/io/loop.h"
+
+#define NS_PER_S ((int64_t)1000000000)
+enum {
+	FOLD_CACHE_MAX = 8,        /* folders without a user that are kept in memory ... */
+	FOLD_CACHE_MS = 60000,     /* ... for so long */
+	FLAGS_SYNC_MS = 500,       /* flags are on disk within a second (P7) */
+	LEARNT_MS = 5000,          /* wire sizes are worth a record, not a hurry */
+	TOMBSTONE_BATCH = 64,
+	CHANGES_KEEP = 8192,       /* entries of the change ring */
+	EVENTS_MAX = 65536,        /* names waiting to be looked at: beyond, a scan is cheaper */
+	GONE_FENCE_MS = 15,        /* between the two fences of a verified delete */
+	RESYNC_MS = 1000,
+};
+
+/* ---- the store -------------------------------------------------------------------------------- */
+struct store {
+	struct store_opts o;
+	char *user, *opaque_text;
+	struct hmap *opaque;      /* base names that are never parsed */
+	bool mutf7;               /* form of the folders' names on disk */
+	bool opened, closing;
+	uint64_t dev, ino;
+	struct list folds;        /* all, also those that are no longer found by name */
+	struct list waits;        /* struct fold_wait.all */
+	struct list store_ops;    /* queue of struct store_op */
+	bool store_op_busy;
+	struct list ready;        /* ops that complete without a job */
+	struct loop_defer *defer;
+	struct loop_timer *cache_timer;
+	struct watcher *watcher;
+	store_done_fn *close_done;
+	void *close_ctx;
+};
+
+/* A request that isn't one folder's: list, create ...; one at a time, in order. */
+struct store_op {
+	struct job job;
+	struct list link;
+	struct store *st;
+	void (*work)(struct store_op *op);   /* I/O thread */
+	void (*finish)(struct store_op *op); /* loop; frees it */
+	struct store_result res;
+	bool folders_changed;                /* tell the other processes */
+};
+void store_op_start(struct store *st, struct store_op *op);
+/* Fails an operation: the code follows from e->code (an errno value). Returns -1. */
+int result_fail(struct store_result *r, const struct err *e);
+int result_set(struct store_result *r, enum store_code code, const char *text);
+int result_sys(struct store_result *r, const char *what); /* from errno */
+void store_later(struct store *st);                       /* runs st->defer */
+void store_maybe_closed(struct store *st);
+void store_cache_look(struct store *st); /* a folder has lost its last user */
+
+/* ---- an open folder --------------------------------------------------------------------------- */
+struct folder_files {
+	int refs; /* atomic */
+	int dir, cur, new;
+};
+struct folder_files *files_new(int dir, int cur, int new_fd);
+static inline int files_fd(const struct folder_files *ff, bool in_new)
+{
+	return in_new ? ff->new : ff->cur;
+}
+
+enum fold_state { FOLD_OPENING, FOLD_OPEN, FOLD_CLOSING, FOLD_DEAD };
+enum fold_watch { WATCH_OFF, WATCH_SETTLING, WATCH_LIVE };
+
+struct change { /* one entry of the change ring */
+	uint64_t modseq;
+	uint32_t uid;
+};
+struct learnt {
+	uint32_t uid;
+	uint64_t wire;
+};
+struct odd_name { /* a file name that isn't what md_name_make makes */
+	uint32_t uid;
+	char name[256]; /* "": as usual again */
+};
+struct event {
+	bool in_new, arrived;
+	char name[]; /* NUL-terminated */
+};
+struct cand { /* a message whose file seems to have gone */
+	uint32_t uid;
+	bool left;      /* the last event said that it went; else that it came */
+	uint64_t need;  /* fences that must be over before this is believed */
+	uint64_t since; /* clock_ms */
+};
+
+struct fold {
+	struct folder f;
+	struct list link; /* store.folds */
+	enum fold_state state;
+	unsigned refs;    /* listeners, holds, ops */
+	uint64_t idle_since;
+	char *disk_name;  /* "." or ".a.b" */
+	struct folder_files *files;
+	uint64_t dev, ino;
+	struct disk *disk;
+	struct store_result open_res;
+	struct list waits; /* struct fold_wait, until the folder is open */
+
+	/* the table's other half */
+	struct index index;
+	struct hmap *kwsets;
+	struct hmap *odd;     /* uid -> struct odd_name */
+	struct hmap *skipped; /* file names that are no messages, logged once */
+	VEC(struct change) changes;
+	uint64_t changes_floor; /* the ring knows every change with a modseq above this */
+	size_t in_new;          /* messages with MSG_IN_NEW */
+	VEC(struct learnt) learnt; /* the loop's; taken over when an op is prepared */
+
+	/* ops */
+	struct list queue; /* op_part.slot */
+	struct op *busy;
+	struct op *append_op; /* queued, not started: takes further appends along */
+	struct sync *sync_op; /* the same */
+	bool tail_queued;
+	unsigned names_ops;   /* SYNC_NAMES under way or queued */
+	struct loop_timer *flush_timer;
+	bool flags_dirty;      /* renames in cur/ and journal records that aren't synced */
+	bool wrote;            /* journal went on since the last clean mark */
+	bool compact_wanted;
+	bool reap_wanted;
+
+	/* what the table is known to agree with */
+	int64_t clean[2]; /* mtimes of new/ (WATCH_NEW), cur/; -1 = not known */
+	bool marked;      /* the clean mark on disk says just this */
+	bool rescan;      /* something was seen that only a scan settles */
+
+	/* watching, events.c */
+	struct watcher_sub *sub;
+	enum fold_watch watch;
+	VEC(struct event *) events;
+	struct hmap *cands;   /* base -> struct cand */
+	struct hmap *window;  /* bases that arrived since the first fence of a watched scan */
+	uint64_t fences;      /* begun */
+	uint64_t settled;     /* fences that are over, and what came before them is in the table */
+	bool fence_busy, fence_over;
+	bool watch_scan_wanted, watch_scan_busy;
+	uint64_t renamed_at;  /* when another program last renamed something */
+	struct loop_timer *gone_timer;
+	struct list sync_waits; /* struct sync_wait: for the events before a fence */
+};
+static inline struct fold *fold_of(struct folder *f)
+{
+	return container_of(f, struct fold, f);
+}
+static inline const struct fold *fold_of_const(const struct folder *f)
+{
+	return (const struct fold *)((const char *)f - offsetof(struct fold, f));
+}
+
+/* folder.c: holds. done is called later; on STORE_OK the hold is the caller's until fold_put. sync:
+ * the table is brought up to date first. */
+typedef void fold_get_fn(void *ctx, const struct store_result *r, struct fold *f);
+struct fold_wait;
+struct fold_wait *fold_get(struct store *st, struct str name, fold_get_fn *done, void *ctx);
+void fold_get_cancel(struct fold_wait **w);
+void fold_ref(struct fold *f);
+void fold_put(struct fold *f);
+struct fold *fold_by_name(struct store *st, struct str name); /* canonical; NULL: not in memory */
+void fold_kick(struct fold *f);                               /* starts what can be started */
+void fold_dead(struct fold *f, const char *why);              /* sessions leave; it is opened anew */
+bool fold_wants_claim(const struct fold *f);                  /* new mail goes to cur/ */
+void fold_evict(struct fold *f);                              /* it has no user */
+void fold_free(struct fold *f);
+
+/* fopen.c: opens on an I/O thread, the first sync included; then fold_opened on the loop. */
+void fold_open_start(struct fold *f);
+void fold_opened(struct fold *f);
+/* close.c: durable, marked clean, freed. */
+void fold_close_start(struct fold *f);
+void fold_flush_later(struct fold *f, unsigned ms);
+void fold_compact_if_large(struct fold *f);
+
+/* ---- ops -------------------------------------------------------------------------------------- */
+struct op_part {
+	struct fold *f;
+	struct list slot;  /* fold.queue */
+	struct op *op;
+	struct buf foreign, own;
+	struct err reset_err;
+	bool reset, lost, appended;
+	uint32_t uidnext;  /* the next to give */
+	uint64_t modseq;   /* of this op's records; 0: none given yet */
+	uint16_t keywords; /* known ones, with those that own defines */
+	VEC(uint32_t) recent; /* uids of own records that are this process's \Recent, sorted */
+	VEC(struct odd_name) odd;
+	VEC(struct str) new_kw; /* names that own defines (malloc'd) */
+};
+struct op {
+	struct job job;
+	struct op_part part[2];
+	unsigned nparts, held;
+	struct list link; /* store.ready */
+	void (*prepare)(struct op *op); /* loop, just before the work; may be NULL */
+	void (*work)(struct op *op);    /* I/O thread; may be called again from its start, see op_lock */
+	void (*finish)(struct op *op);  /* loop; the table is up to date; ends with op_free */
+	void (*free)(struct op *op);    /* of the struct around it */
+	bool again, started, unlocked;
+	struct store_result res;
+	const void *origin;
+	bool silent;
+};
+void op_init(struct op *op, struct fold *f, struct fold *f2);
+void op_start(struct op *op);
+void op_free(struct op *op);
+void op_ready(struct store *st); /* loop: completes those that need no job */
+/* I/O thread: takes the locks. False: work returns at once; it is called again, from its start, when
+ * what others wrote has been applied to the table, or the op has failed. */
+bool op_lock(struct op *op);
+bool op_tail(struct op *op); /* the same without a lock: only reads what others wrote */
+/* Writes part's own records. 0; -1: op->res says why, and nothing of it counts. */
+int op_append(struct op *op, struct op_part *p, bool sync);
+uint64_t op_modseq(struct op_part *p);
+uint32_t op_uid(struct op_part *p); /* 0: the last UID has been given */
+void op_odd(struct op_part *p, uint32_t uid, const char *name);
+/* Number of a keyword, defined in p->own where it is new. -1: too many. */
+int op_keyword(struct op_part *p, struct str name);
+
+/* apply.c */
+struct apply_opts {
+	const void *origin;
+	bool silent;
+	const uint32_t *recent;
+	size_t nrecent;
+};
+void fold_apply(struct fold *f, struct str records, const struct apply_opts *o);
+void fold_apply_odd(struct fold *f, const struct odd_name *o);
+void fold_tell(struct fold *f, const struct folder_change *ch);
+void fold_reap(struct fold *f); /* tombstones that all listeners have passed */
+void fold_clear(struct fold *f);
+const struct msg *fold_msg(const struct fold *f, uint32_t uid); /* NULL: none, or a tombstone */
+/* File name of a message as known now; true: it lies in new/. */
+bool fold_name(const struct fold *f, const struct msg *m, char name[256]);
+bool kwset_has(const struct kwset *k, uint16_t kw);
+
+/* sync.c: a look at the disk */
+enum sync_kind {
+	SYNC_LOOK,    /* mtimes, and a scan where they changed */
+	SYNC_WATCHED, /* the same while watched: what a scan misses is left to events.c */
+	SYNC_NAMES,   /* looks at the names given, and at gone */
+	SYNC_TAIL,    /* only reads what others wrote */
+};
+struct sync_wait {
+	struct list link;
+	struct fold *f;
+	store_done_fn *done;
+	void *ctx;
+};
+struct sync {
+	struct op op;
+	enum sync_kind kind;
+	struct list waits;     /* struct sync_wait */
+	bool force;            /* scan whatever the mtimes say */
+	bool claim;            /* a read-write session is there: new mail goes to cur/ */
+	bool live;             /* nothing but events needs a look */
+	bool looked, scanned;
+	struct buf names;      /* what is there: u8 in_new, name, NUL; again and again */
+	int64_t mtime[2];      /* before the scan */
+	int64_t now;           /* then, by the file server's clock */
+	bool quiet;            /* nothing changed during the scan */
+	bool unsettled;        /* something moved: the table isn't known to be complete */
+	bool renamed;          /* we moved something ourselves */
+	bool foreign_rename;   /* somebody else did */
+	VEC(uint32_t) missing; /* not seen by the scan, sorted */
+	VEC(uint32_t) gone;    /* believed to have gone: looked at once more, then expunged */
+	bool check_scan;       /* gone ones are looked for by a scan too */
+	VEC(uint32_t) changed; /* offsets into names: known messages under another name */
+	VEC(uint32_t) fresh;   /* offsets into names: unknown ones */
+};
+struct sync *sync_new(struct fold *f, enum sync_kind kind);
+void sync_name(struct sync *s, bool in_new, const char *name);
+/* SYNC_LOOK; shared with others that wait. w may be NULL. */
+void sync_queue(struct fold *f, bool force, struct sync_wait *w);
+void sync_tail(struct fold *f);
+void sync_waits_done(struct list *waits, const struct store_result *r);
+void scan_work(struct op *op); /* scan.c: the I/O thread's half */
+
+/* events.c */
+extern const struct watcher_ops fold_watcher_ops;
+void fold_watch_start(struct fold *f);
+void fold_watch_stop(struct fold *f);
+void events_run(struct fold *f); /* no op is under way: looks at what has come */
+void events_watched_scan_done(struct fold *f, struct sync *s);
+void events_names_done(struct fold *f, struct sync *s);
+void events_suspect(struct fold *f, const struct msg *m);
+void events_wait(struct fold *f, struct sync_wait *w);
+
+/* files.c: blocking helpers */
+int files_open_dir(int at, const char *name, struct err *e); /* never through a symlink */
+int files_rename_new(int from, const char *a, int to, const char *b); /* EEXIST: never replaces */
+int64_t files_now_ns(int dir_fd, bool *local); /* by the file server's clock */
+bool files_is_local(int dir_fd);
+int files_copy(int from, const char *a, int to_tmp, const char *tmp); /* bytes, mtime; synced */
+int files_write_whole(int dir_fd, const char *name, struct str s, struct err *e); /* temp, fsync, rename */
+int files_read_whole(int dir_fd, const char *name, size_t max, struct buf *out, struct err *e);
+int files_remove_tree(int at, const char *name);
+void files_purge_tmp(int maildir_fd); /* what is older than 36 hours */
+
+/* names.c; canonical: "INBOX" or "INBOX.x" */
+char *names_canonical(struct str name); /* malloc'd; the name was checked */
+char *names_disk(bool mutf7, struct str canonical); /* malloc'd "." or ".x"; NULL: can't be written */
+bool names_client(bool mutf7, struct str disk, struct buf *out); /* ".x" -> "INBOX.x"; false: not a folder's */
+/* I/O thread: the directory of a folder, in whichever form it is there. Returns the descriptor, or -1
+ * with errno; *disk is its name (malloc'd) in both cases. */
+int names_open(struct store *st, struct str canonical, char **disk);
+enum store_code names_check(const struct settings *set, struct str name, struct err *e);
+
+/* uidvalidity.c, for disk_opts; ctx is the store */
+uint32_t uidvalidity_new(void *store);
+
+/* subscribe.c, specialuse.c: I/O thread */
+int subscribe_read(struct store *st, struct buf *text, struct err *e); /* one canonical name per line */
+int specialuse_read(struct store *st, struct hmap **by_name, struct err *e); /* values: malloc'd "\\Sent" */
+void specialuse_free(struct hmap **by_name);
+int specialuse_set(struct store *st, struct str name, struct str use, struct err *e); /* use empty: none */
+int specialuse_rename(struct store *st, struct str from, struct str to, struct err *e);
+
+/* copy.c */
+void copy_all(struct fold *from, struct fold *to, store_done_fn *done, void *ctx); /* RENAME of INBOX */
+/* expunge.c: I/O thread: removes the file of a message. 1: gone; 0: kept, since its file isn't \Deleted
+ * any more (only with check); -1 errno. */
+int expunge_file(struct fold *f, const struct msg *m, bool check, struct md_name *now, char name[256]);
