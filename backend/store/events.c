@@ -281,7 +281,7 @@ void events_watched_scan_done(struct fold *f, struct sync *s)
 	f->watch = WATCH_LIVE;
 	vec_foreach(uid, &s->missing) {
 		const struct msg *m = fold_msg(f, *uid);
-		if (m && !hmap_get(f->window, str_c(m->base)) && !cand_get(f, str_c(m->base)))
+		if (m && !(f->window && hmap_get(f->window, str_c(m->base))) && !cand_get(f, str_c(m->base)))
 			cand_put(f, str_c(m->base), m->uid, true);
 	}
 	if (!f->watch_scan_wanted)

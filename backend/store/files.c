@@ -266,3 +266,21 @@ void files_purge_tmp(int maildir_fd)
 			unlinkat(dirfd(dir), de->d_name, 0);
 	closedir(dir);
 }
+
+void files_remove_gone(int maildir_fd)
+{
+	struct err e;
+	struct dirent *de;
+	int fd = files_open_dir(maildir_fd, "posthouse", &e);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((de = readdir(dir)))
+		if (str_starts(str_c(de->d_name), STR("gone.")))
+			files_remove_tree(dirfd(dir), de->d_name);
+	closedir(dir);
+}

@@ -90,7 +90,7 @@ static void put_flags(struct flags *q, const struct msg *m, const struct md_name
 			.extra = str_c(m->extra)};
 
 	rec_put(&p->own, &r);
-	if (hmap_get_u64(p->f->odd ? p->f->odd : NULL, m->uid))
+	if (p->f->odd && hmap_get_u64(p->f->odd, m->uid))
 		op_odd(p, m->uid, "");
 }
 

@@ -57,6 +57,9 @@ void fold_free(struct fold *f)
 	disk_close(&f->disk);
 	folder_files_put(&f->files);
 	fold_clear(f);
+	vec_foreach(name, &f->old_names)
+		free(*name);
+	vec_free(&f->old_names);
 	free(f->f.name);
 	free(f->disk_name);
 	free(f);

@@ -174,6 +174,7 @@ static void open_work(struct store_op *op)
 	const char *form = op->st->o.set->maildir_names;
 	o->mutf7 = !strcmp(form, "mutf7") || (!strcmp(form, "auto") && uses_mutf7(at));
 	files_purge_tmp(at);
+	files_remove_gone(at);
 }
 
 static void open_finish(struct store_op *op)

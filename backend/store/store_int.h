@@ -114,6 +114,7 @@ struct fold {
 	unsigned refs;    /* listeners, holds, ops */
 	uint64_t idle_since;
 	char *disk_name;  /* "." or ".a.b" */
+	VEC(char *) old_names;
 	struct folder_files *files;
 	uint64_t dev, ino;
 	struct disk *disk;
@@ -317,6 +318,7 @@ int files_copy(int from, const char *a, int to_tmp, const char *tmp); /* bytes, 
 int files_write_whole(int dir_fd, const char *name, struct str s, struct err *e); /* temp, fsync, rename */
 int files_read_whole(int dir_fd, const char *name, size_t max, struct buf *out, struct err *e);
 int files_remove_tree(int at, const char *name);
+void files_remove_gone(int maildir_fd); /* deleted folders that a crash left in posthouse/ */
 void files_purge_tmp(int maildir_fd); /* what is older than 36 hours */
 
 /* names.c; canonical: "INBOX" or "INBOX.x" */

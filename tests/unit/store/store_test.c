@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/store/harness.h"
+
+static void append_and_reopen(void **state)
+{
+	uint32_t a = put_msg("INBOX", "Subject: one\r\n\r\nbody\r\n", 0);
+	uint32_t b = put_msg("INBOX", "Subject: two\r\n\r\nbody\r\n", MSG_SEEN);
+	assert_int_equal(a, 1);
+	assert_int_equal(b, 2);
+	struct box *x = box_open("INBOX", true);
+	uint32_t validity = x->f->uidvalidity;
+	assert_int_equal(x->f->msgs.n, 2);
+	assert_int_equal(x->f->msgs.a[0].size, strlen("Subject: one\n\nbody\n"));
+	assert_int_equal(x->f->msgs.a[0].wire, strlen("Subject: one\r\n\r\nbody\r\n"));
+	assert_true(folder_claim_recent(x->f, 0));
+	assert_false(folder_claim_recent(x->f, 0));
+	box_close(&x);
+	store_restart();
+	x = box_open("INBOX", true);
+	assert_int_equal(x->f->uidvalidity, validity);
+	assert_int_equal(x->f->msgs.n, 2);
+	assert_int_equal(x->f->msgs.a[1].uid, 2);
+	assert_int_equal(x->f->msgs.a[1].flags, MSG_SEEN);
+	assert_int_equal(x->f->uidnext, 3);
+	box_close(&x);
+}
+
+static void deliveries_are_noticed(void **state)
+{
+	struct box *x = box_open("INBOX", true);
+	deliver("new/1000.a.host", "one\n");
+	deliver("new/999.b.host", "two\n");
+	box_sync(x);
+	assert_int_equal(x->f->msgs.n, 2);
+	assert_string_equal(x->f->msgs.a[0].base, "999.b.host");
+	assert_int_equal(x->added, 2);
+	assert_true(x->f->msgs.a[0].state & MSG_RECENT);
+	assert_true(there("cur/999.b.host:2,"));
+	box_close(&x);
+}
+
+static void examine_leaves_new_alone(void **state)
+{
+	struct box *x = box_open("INBOX", false), *y;
+	deliver("new/1000.a.host", "one\n");
+	box_sync(x);
+	assert_int_equal(x->f->msgs.n, 1);
+	assert_true(x->f->msgs.a[0].state & MSG_IN_NEW);
+	assert_true(there("new/1000.a.host"));
+	y = box_open("INBOX", true);
+	assert_ptr_equal(x->f, y->f);
+	assert_true(there("cur/1000.a.host:2,"));
+	assert_int_equal(x->f->msgs.a[0].state, MSG_RECENT);
+	assert_int_equal(x->f->msgs.a[0].uid, 1);
+	box_close(&x);
+	box_close(&y);
+}
+
+static void flags_and_names(void **state)
+{
+	struct str kws[] = {STR("$Forwarded"), STR("Work")};
+	uint32_t uid = put_msg("INBOX", "x\r\n", MSG_SEEN);
+	struct box *x = box_open("INBOX", true);
+	box_flags(x, &uid, 1, FLAGS_ADD, MSG_FLAGGED, kws, 2);
+	assert_int_equal(x->last.code, STORE_OK);
+	assert_int_equal(x->f->msgs.a[0].flags, MSG_SEEN | MSG_FLAGGED);
+	assert_int_equal(x->f->msgs.a[0].kw->n, 2);
+	assert_int_equal(x->flags_told, 1); /* one change, told once */
+	assert_int_equal(x->f->keywords.n, 2);
+	/* another program takes S away and adds a letter of its own and R */
+	char from[300], to[300];
+	snprintf(from, sizeof from, "cur/%s:2,FS", x->f->msgs.a[0].base);
+	snprintf(to, sizeof to, "cur/%s:2,FRa", x->f->msgs.a[0].base);
+	assert_int_equal(renameat(dir_fd, from, dir_fd, to), 0);
+	/* and we, not knowing, set \Deleted: theirs stays */
+	box_flags(x, &uid, 1, FLAGS_ADD, MSG_DELETED, NULL, 0);
+	assert_int_equal(x->f->msgs.a[0].flags, MSG_FLAGGED | MSG_ANSWERED | MSG_DELETED);
+	snprintf(to, sizeof to, "cur/%s:2,FRTa", x->f->msgs.a[0].base);
+	assert_true(there(to));
+	box_flags(x, &uid, 1, FLAGS_REMOVE, 0, kws, 1);
+	assert_int_equal(x->f->msgs.a[0].kw->n, 1);
+	box_flags(x, &uid, 1, FLAGS_SET, 0, NULL, 0);
+	assert_null(x->f->msgs.a[0].kw);
+	assert_int_equal(x->f->msgs.a[0].flags, 0);
+	box_flags(x, &uid, 1, FLAGS_SET, MSG_DRAFT, kws + 1, 1);
+	box_close(&x);
+	store_restart();
+	x = box_open("INBOX", true);
+	assert_int_equal(x->f->msgs.n, 1);
+	assert_int_equal(x->f->msgs.a[0].flags, MSG_DRAFT);
+	assert_int_equal(x->f->msgs.a[0].kw->n, 1);
+	assert_string_equal(x->f->keywords.a[x->f->msgs.a[0].kw->kw[0]], "Work");
+	box_close(&x);
+}
+
+static void foreign_renames(void **state)
+{
+	struct box *x = box_open("INBOX", true);
+	deliver("cur/1.a.h:2,", "one\n");
+	deliver("cur/2.b.h:2,S", "two\n");
+	box_sync(x);
+	assert_int_equal(x->f->msgs.n, 2);
+	move("cur/1.a.h:2,", "cur/1.a.h:2,SR"); /* letters not in order */
+	box_sync(x);
+	assert_int_equal(x->f->msgs.a[0].flags, MSG_SEEN | MSG_ANSWERED);
+	assert_int_equal(x->flags_told, 1);
+	struct folder_files *ff = folder_files_get(x->f);
+	struct msg_ref r;
+	uint64_t size;
+	int64_t mtime;
+	msg_ref_fill(x->f, &x->f->msgs.a[0], ff, &r);
+	assert_string_equal(r.name, "1.a.h:2,SR");
+	int fd = msg_open(&r, &size, &mtime);
+	assert_true(fd >= 0);
+	close(fd);
+	move("cur/1.a.h:2,SR", "cur/1.a.h:2,F");
+	fd = msg_open(&r, &size, &mtime);
+	assert_true(fd >= 0);
+	close(fd);
+	folder_files_put(&ff);
+	gone("cur/2.b.h:2,S");
+	box_sync(x);
+	assert_int_equal(x->expunged, 1);
+	assert_int_equal(x->f->msgs.a[0].flags, MSG_FLAGGED);
+	assert_true(x->f->msgs.a[1].state & MSG_EXPUNGED);
+	assert_int_equal(x->f->tombs.n, 1);
+	folder_passed(x->f, &x->l, x->f->expunges);
+	box_sync(x);
+	assert_int_equal(x->f->msgs.n, 1);
+	assert_int_equal(x->f->tombs.n, 0);
+	box_close(&x);
+}
+
+static void expunge(void **state)
+{
+	for (int i = 0; i < 5; i++)
+		put_msg("INBOX", "x\r\n", i % 2 ? MSG_DELETED : 0);
+	struct box *x = box_open("INBOX", true), *y = box_open("INBOX", true);
+	uint32_t uids[] = {1, 2, 3};
+	box_expunge(x, uids, 3);
+	assert_int_equal(x->expunged, 1);
+	assert_int_equal(y->expunged, 1);
+	box_expunge(x, NULL, 0);
+	assert_int_equal(x->expunged, 2);
+	folder_passed(x->f, &x->l, 2);
+	box_sync(x);
+	assert_int_equal(x->f->msgs.n, 5); /* y hasn't passed them */
+	box_close(&y);
+	box_sync(x);
+	assert_int_equal(x->f->msgs.n, 3);
+	box_close(&x);
+	store_restart();
+	x = box_open("INBOX", true);
+	assert_int_equal(x->f->msgs.n, 3);
+	assert_int_equal(x->f->uidnext, 6);
+	box_close(&x);
+}
+
+static void copy_and_move(void **state)
+{
+	struct str kw = STR("Important");
+	uint32_t all[] = {1, 2, 3};
+	for (int i = 0; i < 3; i++)
+		put_msg("INBOX", "hello\r\n", MSG_SEEN);
+	assert_int_equal(make("INBOX.Sent"), STORE_OK);
+	assert_int_equal(make("INBOX.Sent"), STORE_EXISTS);
+	struct box *x = box_open("INBOX", true);
+	box_flags(x, all, 3, FLAGS_ADD, 0, &kw, 1);
+	box_copy(x, all, 2, "INBOX.Sent", false);
+	assert_int_equal(x->last.code, STORE_OK);
+	assert_int_equal(x->nmap, 2);
+	assert_int_equal(x->map_to[1], 2);
+	box_copy(x, all + 1, 2, "INBOX.Sent", true);
+	assert_int_equal(x->nmap, 2);
+	assert_int_equal(x->map_from[1], 3);
+	assert_int_equal(x->map_to[1], 4);
+	assert_int_equal(x->expunged, 2);
+	box_copy(x, all, 1, "INBOX.Nowhere", false);
+	assert_int_equal(x->last.code, STORE_NONEXISTENT);
+	box_copy(x, all, 3, "INBOX.Sent", false);
+	assert_int_equal(x->last.code, STORE_EXPUNGED);
+	box_copy(x, all, 1, "INBOX", true); /* into itself */
+	assert_int_equal(x->last.code, STORE_OK);
+	assert_int_equal(x->map_to[0], 4);
+	box_close(&x);
+	store_restart();
+	x = box_open("INBOX.Sent", true);
+	assert_int_equal(x->f->msgs.n, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(x->f->msgs.a[i].flags, MSG_SEEN);
+		assert_int_equal(x->f->msgs.a[i].kw->n, 1);
+	}
+	box_close(&x);
+	x = box_open("INBOX", true);
+	assert_int_equal(x->f->msgs.n, 1);
+	assert_int_equal(x->f->msgs.a[0].uid, 4);
+	assert_string_equal(x->f->keywords.a[x->f->msgs.a[0].kw->kw[0]], "Important");
+	box_close(&x);
+}
+
+static void folders(void **state)
+{
+	assert_int_equal(make("INBOX.a.b"), STORE_OK);
+	assert_int_equal(make("INBOX.Sent"), STORE_OK);
+	assert_int_equal(make("INBOX.Entw\xc3\xbcrfe"), STORE_OK);
+	assert_true(there(".Entw\xc3\xbcrfe/maildirfolder"));
+	subscribe("INBOX.gone", true);
+	subscribe("INBOX.a.b", true);
+	list_all();
+	assert_string_equal(listing, "INBOX(c) INBOX.Entw\xc3\xbcrfe() INBOX.Sent()\\Sent INBOX.a(nc) INBOX.a.b(s) "
+				     "INBOX.gone(sx) ");
+	assert_int_equal(rename_box("INBOX.a", "INBOX.c.d"), STORE_OK);
+	assert_int_equal(rename_box("INBOX.c", "INBOX.c.x"), STORE_BADNAME);
+	assert_int_equal(rename_box("INBOX.nix", "INBOX.nox"), STORE_NONEXISTENT);
+	assert_int_equal(rename_box("INBOX.c", "INBOX.Sent"), STORE_EXISTS);
+	list_all();
+	assert_non_null(strstr(listing, "INBOX.c.d.b()"));
+	put_msg("INBOX.Sent", "x\r\n", 0);
+	struct box *x = box_open("INBOX.Sent", true);
+	uint32_t validity = x->f->uidvalidity;
+	assert_int_equal(delete_box("INBOX.Sent"), STORE_OK);
+	assert_int_equal(x->gone, 1);
+	box_close(&x);
+	assert_false(there(".Sent"));
+	assert_int_equal(delete_box("INBOX.Sent"), STORE_NONEXISTENT);
+	assert_int_equal(delete_box("INBOX"), STORE_BADNAME);
+	assert_int_equal(make("INBOX.Sent"), STORE_OK);
+	x = box_open("INBOX.Sent", true);
+	assert_int_equal(x->f->msgs.n, 0);
+	assert_true(x->f->uidvalidity > validity);
+	assert_int_equal(rename_box("INBOX.Sent", "INBOX.Gesendet"), STORE_OK);
+	assert_string_equal(x->f->name, "INBOX.Gesendet");
+	box_close(&x);
+}
+
+static void inbox_rename_moves(void **state)
+{
+	for (int i = 0; i < 3; i++)
+		put_msg("INBOX", "x\r\n", 0);
+	assert_int_equal(rename_box("INBOX", "INBOX.old"), STORE_OK);
+	struct box *x = box_open("INBOX", true), *y = box_open("INBOX.old", true);
+	assert_int_equal(x->f->msgs.n, 0);
+	assert_int_equal(y->f->msgs.n, 3);
+	box_close(&x);
+	box_close(&y);
+}
+
+static void bad_names(void **state)
+{
+	static const char *const bad[] = {"", ".", "..", "INBOX.", "INBOX..a", "INBOX.a.", "../x", "/etc/passwd",
+					  "INBOX/../x", "INBOX.a/b", "~user", "INBOX.\x01", "INBOX.\xff",
+					  "INBOX.a\xc2\x85", "a..b", "INBOXX", "INBOX.\xed\xa0\x80"};
+	struct err e;
+	char longer[600];
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(store_name_check(st, str_c(bad[i]), &e), STORE_BADNAME);
+	memset(longer, 'x', sizeof longer);
+	memcpy(longer, "INBOX.", 6);
+	assert_int_equal(store_name_check(st, str_mem(longer, 300), &e), STORE_BADNAME);
+	assert_int_equal(store_name_check(st, str_mem("INBOX.a\0b", 9), &e), STORE_BADNAME);
+	assert_int_equal(store_name_check(st, STR("inbox.x"), &e), STORE_OK);
+}
+
+static void hostile_files(void **state)
+{
+	deliver("cur/1.ok:2,S", "x\n");
+	assert_int_equal(symlinkat("/etc/passwd", dir_fd, "cur/2.link:2,S"), 0);
+	mkdirat(dir_fd, "cur/3.dir:2,S", 0700);
+	mkfifoat(dir_fd, "cur/4.fifo:2,S", 0600);
+	deliver("new/1.ok", "the same base name\n");
+	deliver("cur/5.two:2,:2,S", "x\n");
+	struct box *x = box_open("INBOX", true);
+	assert_int_equal(x->f->msgs.n, 2);
+	assert_string_equal(x->f->msgs.a[0].base, "1.ok");
+	box_sync(x);
+	box_sync(x);
+	assert_int_equal(x->f->msgs.n, 2);
+	assert_int_equal(x->flags_told, 0);
+	box_close(&x);
+}
+
+static void aborted_append_leaves_nothing(void **state)
+{
+	struct append_opts o = {.folder = STR("INBOX"), .internaldate = -1};
+	struct append *a = append_begin(st, &o, on_done, NULL);
+	wait_done();
+	append_write(a, STR("half a mess"), on_done, NULL);
+	append_abort(&a);
+	settle();
+	assert_int_equal(count_files("tmp"), 0);
+	a = append_begin(st, &o, on_done, NULL);
+	append_abort(&a); /* before it was open */
+	settle();
+	assert_int_equal(count_files("tmp"), 0);
+	o.folder = STR("INBOX.nope");
+	a = append_begin(st, &o, on_done, NULL);
+	assert_int_equal(wait_done(), STORE_NONEXISTENT);
+	append_abort(&a);
+	o = (struct append_opts){.folder = STR("INBOX"), .size = UINT64_MAX};
+	a = append_begin(st, &o, on_done, NULL);
+	assert_int_equal(wait_done(), STORE_TOOBIG);
+	append_abort(&a);
+	settle();
+	assert_int_equal(count_files("cur") + count_files("new") + count_files("tmp"), 0);
+}
+
+static void changed_since(void **state)
+{
+	uint32_t uid = 2;
+	for (int i = 0; i < 3; i++)
+		put_msg("INBOX", "x\r\n", 0);
+	struct box *x = box_open("INBOX", true);
+	uint64_t before = x->f->modseq;
+	box_flags(x, &uid, 1, FLAGS_ADD, MSG_SEEN, NULL, 0);
+	assert_int_equal(count_changed(x->f, before), 1);
+	assert_int_equal(count_changed(x->f, x->f->modseq), 0);
+	assert_int_equal(count_changed(x->f, 0), 3);
+	box_close(&x);
+	store_restart();
+	x = box_open("INBOX", true);
+	assert_int_equal(count_changed(x->f, before), 1);
+	box_close(&x);
+}
+
+static void clean_folder_is_not_scanned(void **state)
+{
+	struct timespec old[2] = {{.tv_sec = time(NULL) - 100}, {.tv_sec = time(NULL) - 100}};
+	put_msg("INBOX", "x\r\n", MSG_SEEN);
+	utimensat(dir_fd, "cur", old, 0);
+	utimensat(dir_fd, "new", old, 0);
+	struct box *x = box_open("INBOX", true);
+	box_sync(x);
+	box_close(&x);
+	store_restart();
+	/* A file that is put there under the same mtime is not seen: no directory was read. */
+	deliver("cur/9.x:2,", "x\n");
+	utimensat(dir_fd, "cur", old, 0);
+	x = box_open("INBOX", true);
+	assert_int_equal(x->f->msgs.n, 1);
+	deliver("cur/10.x:2,", "x\n");
+	box_sync(x);
+	assert_int_equal(x->f->msgs.n, 3);
+	box_close(&x);
+}
+
+static void status(void **state)
+{
+	put_msg("INBOX", "x\r\n", MSG_SEEN);
+	put_msg("INBOX", "x\r\n", 0);
+	deliver("new/77.x", "x\n");
+	struct folder_status s = status_of("INBOX");
+	assert_int_equal(s.messages, 3);
+	assert_int_equal(s.unseen, 2);
+	assert_int_equal(s.recent, 3);
+	assert_int_equal(s.uidnext, 4);
+}
+
+static void compaction(void **state)
+{
+	struct str kw = STR("Kw");
+	uint32_t uid = 1;
+	set.journal_compact = 4096;
+	for (int i = 0; i < 5; i++)
+		put_msg("INBOX", "x\r\n", 0);
+	struct box *x = box_open("INBOX", true);
+	for (int i = 0; i < 100; i++)
+		box_flags(x, &uid, 1, i % 2 ? FLAGS_REMOVE : FLAGS_ADD, MSG_SEEN, &kw, 1);
+	uint32_t two = 5;
+	box_flags(x, &two, 1, FLAGS_ADD, MSG_DELETED, NULL, 0);
+	box_expunge(x, NULL, 0);
+	settle();
+	pause_ms(700); /* with the flags that are to be synced within the second */
+	uint64_t modseq = x->f->modseq;
+	assert_true(there("posthouse/snapshot.2"));
+	box_close(&x);
+	store_restart();
+	x = box_open("INBOX", true);
+	assert_int_equal(x->f->msgs.n, 4);
+	assert_int_equal(x->f->uidnext, 6);
+	assert_true(x->f->modseq >= modseq);
+	box_close(&x);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(append_and_reopen, setup, teardown),
+		cmocka_unit_test_setup_teardown(deliveries_are_noticed, setup, teardown),
+		cmocka_unit_test_setup_teardown(examine_leaves_new_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(flags_and_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(foreign_renames, setup, teardown),
+		cmocka_unit_test_setup_teardown(expunge, setup, teardown),
+		cmocka_unit_test_setup_teardown(copy_and_move, setup, teardown),
+		cmocka_unit_test_setup_teardown(folders, setup, teardown),
+		cmocka_unit_test_setup_teardown(inbox_rename_moves, setup, teardown),
+		cmocka_unit_test_setup_teardown(bad_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(hostile_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(aborted_append_leaves_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(changed_since, setup, teardown),
+		cmocka_unit_test_setup_teardown(clean_folder_is_not_scanned, setup, teardown),
+		cmocka_unit_test_setup_teardown(status, setup, teardown),
+		cmocka_unit_test_setup_teardown(compaction, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
