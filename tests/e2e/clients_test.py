@@ -92,7 +92,7 @@ def test_neomutt_reads_and_flags(account, tmp_path):
     rc = tmp_path / "rc"
     rc.write_text(
         'set folder="imaps://127.0.0.1:%d/"\nset spoolfile="imaps://127.0.0.1:%d/INBOX"\nset imap_user="%s"\n'
-        'set imap_pass="%s"\nset certificate_file="%s"\nset ssl_verify_host=no\nset ssl_verify_dates=no\nunset ssl_usesystemcerts\n'
+        'set imap_pass="%s"\nset certificate_file="%s"\nset ssl_verify_host=no\nset ssl_verify_dates=no\n'
         'set header_cache="%s"\nset tmpdir="%s"\n'
         % (account.server.sslport, account.server.sslport, account.user, account.user,
            account.server.settings["TLS_CERTFILE"], tmp_path / "cache", tmp_path))
@@ -126,7 +126,7 @@ def mbsync_config(account, tmp_path):
     rc = tmp_path / "mbsyncrc"
     rc.write_text("""
 IMAPAccount far
-Host 127.0.0.1
+Host localhost
 Port %d
 User %s
 Pass %s

@@ -13,7 +13,8 @@ import time
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BIN = os.environ.get("POSTHOUSE_BIN", os.path.join(TOP, "build", "gcc", "bin"))
 ROOT = os.geteuid() == 0
-MAIL_UID = 61900 if ROOT else os.getuid()
+# As root: an account that exists wherever Debian does, since maildrop wants a name for its uid.
+MAIL_UID = pwd.getpwnam("mail").pw_uid if ROOT else os.getuid()
 
 
 def free_port():
@@ -204,6 +205,3 @@ def make_certificate(path):
                 f.write(p.read())
     os.chmod(path, 0o600)
 
-
-def user_name():
-    return pwd.getpwuid(os.getuid()).pw_name
