@@ -152,7 +152,7 @@ def test_imapd_dies_before_it_accepts(server):
 def test_imapd_hangs(server):
     s = server(AUTH_TIMEOUT=2).start()
     g = Gate(s.run)
-    g.login(*account(s, "demo"))
+    first = g.login(*account(s, "demo"))
     pid = imapd_of(s, "demo")
     os.kill(pid, signal.SIGSTOP)
     mine, theirs = socket.socketpair()
@@ -163,6 +163,7 @@ def test_imapd_hangs(server):
     assert kind == REFUSED and Refused(rest).code == "UNAVAILABLE"
     os.kill(pid, signal.SIGCONT)
     assert mine.recv(10) == b""  # two never speak to one client
+    first.close()
     with Imap(s.port) as c:
         c.login()
 
