@@ -138,6 +138,10 @@ def test_kill(server, victim):
                 restart(s, program)
         if victim == "backend":
             stores_have_one_imapd(s)
+    time.sleep(0.2)
+    for program in s.PROGRAMS:
+        if s.processes[program].poll() is not None:
+            restart(s, program)
     s.wait_ready()
     for w in workers:
         w.check()

@@ -36,6 +36,7 @@ def slow(server, tmp_path):
     finally:
         delay.write_text("0")
         subprocess.run(["fusermount3", "-uz", mount], check=False)
+        p.kill()  # imapd may still hold the volume: it would stay mounted
         p.wait(20)
 
 
