@@ -313,7 +313,7 @@ if [ $demo = 1 ] && [ $has_demo = 1 ]; then
     run "$python" "$top/deploy/demo.py" show "$imap" "$imaps" demo demo "$dir/mail/demo/Maildir" ||
         say "demo: it did not work; the server goes on running, its log is $log"
     say "try: curl -k --user demo:demo 'imaps://127.0.0.1:$imaps/INBOX;MAILINDEX=1'"
-    say "try: $bin/posthousectl -C $conf who"
+    say "try: $bin/posthousectl -C '$conf' who"
 fi
 
 alive() {
