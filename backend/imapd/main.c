@@ -3,6 +3,7 @@
  * imapd: serves one mail store. `imapd --zygote` is started by the backend; `imapd [./Maildir]` speaks
  * IMAP on stdin and stdout. Short options are Cyrus's; those that mean nothing here say so.
  */
+#include "backend/store/disk.h"
 #include "backend/imapd/shell.h"
 #include "backend/imapd/zygote.h"
 #include "common/base/ensure.h"
@@ -108,6 +109,7 @@ int main(int argc, char **argv)
 		printf("settings are valid\n");
 		return 0;
 	}
+	disk_host_init(); /* before any sandbox: tells whose locks are dead */
 	proc_title_init(argc, argv); /* main_init saw only a part of it */
 	if (m.zygote)
 		zygote_run(&set);
