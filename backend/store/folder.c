@@ -280,6 +280,13 @@ bool folder_live(const struct folder *pub)
 	return fold_of_const(pub)->watch == WATCH_LIVE;
 }
 
+bool folder_settling(const struct folder *pub)
+{
+	const struct fold *f = fold_of_const(pub);
+
+	return f->sub && f->watch != WATCH_LIVE && watcher_linked(f->f.store->watcher);
+}
+
 struct folder_sync {
 	struct sync_wait wait;
 	store_done_fn *done;

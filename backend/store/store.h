@@ -184,6 +184,7 @@ void folder_passed(struct folder *f, struct folder_listener *l, uint64_t expunge
 bool folder_claim_recent(struct folder *f, size_t index);
 
 bool folder_live(const struct folder *f); /* notifyd watches it: changes come by themselves */
+bool folder_settling(const struct folder *f); /* it is about to: the watch was asked for */
 /* Brings the table up to date with the disk: live: a fence; else a look at mtimes and the journal,
  * a scan where they changed. Listeners have heard of everything before done. */
 void folder_sync(struct folder *f, store_done_fn *done, void *ctx);

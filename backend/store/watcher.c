@@ -530,6 +530,11 @@ void watcher_set_link(struct watcher *w, int fd)
 	loop_defer_set(w->later); /* live at once, where nothing is subscribed */
 }
 
+bool watcher_linked(const struct watcher *w)
+{
+	return w->link != NULL;
+}
+
 bool watcher_live(const struct watcher *w)
 {
 	return w->live;

@@ -41,6 +41,7 @@ void watcher_free(struct watcher **w); /* fences under way are dropped, their ca
 void watcher_set_link(struct watcher *w, int fd);
 void watcher_want(struct watcher *w); /* there was no link at the start: begin asking */
 bool watcher_live(const struct watcher *w);
+bool watcher_linked(const struct watcher *w); /* there is a link, whatever was answered over it so far */
 
 /* The descriptors stay the caller's and must stay open until watcher_unsubscribe. Both may be the
  * same directory (say, the Maildir itself, for its folders): events then come once, as WATCH_NEW. */

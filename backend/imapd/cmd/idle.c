@@ -13,10 +13,14 @@
 #include "common/imap/reply.h"
 
 #define DONE_LINE_MAX 1024
+/* A folder that was selected just now is about to be watched: that takes a few milliseconds, and IDLE
+ * waits for it so that its greeting says what the client will have. */
+enum { SETTLE_STEP_MS = 3, SETTLE_MS = 500 };
 
 struct idle {
 	struct cmd *cmd;
-	struct loop_timer *poll; /* there only while we poll */
+	struct loop_timer *poll; /* there only while we poll, or wait for the watch */
+	uint64_t settle_until;
 	bool syncing;
 };
 
@@ -154,6 +158,51 @@ static enum cmd_next run(struct cmd *cmd)
 	return CMD_WAIT;
 }
 
+static enum cmd_next begin(struct cmd *cmd)
+{
+	struct idle *i = cmd->state;
+
+	loop_timer_free(&i->poll);
+	greet(cmd);
+	client_idle(cmd->c, true);
+	if (cmd->view) {
+		view_push(cmd->view, true);
+		look(i);
+	}
+	cmd->run = run;
+	return run(cmd);
+}
+
+static bool settling(const struct cmd *cmd)
+{
+	const struct settings *set = cmd->im->set;
+
+	return cmd->view && set->imap_enhancedidle && set->imap_uselocks &&
+	       folder_settling(view_folder(cmd->view));
+}
+
+static void settle_step(void *ctx)
+{
+	struct idle *i = ctx;
+
+	if (cmd_back(i->cmd))
+		cmd_wake(i->cmd);
+}
+
+static enum cmd_next settle(struct cmd *cmd)
+{
+	struct idle *i = cmd->state;
+	uint64_t now = loop_now(cmd->im->loop);
+
+	if (!settling(cmd) || now > i->settle_until || cmd->c->eof)
+		return begin(cmd);
+	if (!loop_timer_active(i->poll)) {
+		cmd_wait(cmd);
+		loop_timer_set(i->poll, SETTLE_STEP_MS);
+	}
+	return cmd_then(cmd, settle, CMD_WAIT);
+}
+
 enum cmd_next idle_start(struct cmd *cmd)
 {
 	struct idle *i;
@@ -165,12 +214,9 @@ enum cmd_next idle_start(struct cmd *cmd)
 	cmd->on_free = on_free;
 	cmd->wants_input = true;
 	client_drop_parser(cmd->c);
-	greet(cmd);
-	client_idle(cmd->c, true);
-	if (cmd->view) {
-		view_push(cmd->view, true);
-		look(i);
-	}
-	cmd->run = run;
-	return run(cmd);
+	if (!settling(cmd))
+		return begin(cmd);
+	i->poll = loop_timer_new(cmd->im->loop, settle_step, i);
+	i->settle_until = loop_now(cmd->im->loop) + SETTLE_MS;
+	return settle(cmd);
 }
