@@ -216,8 +216,8 @@ static void begin(struct client *c, bool at_literal)
 	cmd->at_literal = at_literal;
 	if (row && !(row->states & (c->state == CLIENT_SELECTED ? ST_SELECTED : ST_AUTH)))
 		cmd->run = refuse_state;
-	if (c->view)
-		view_tell_keywords(c->view); /* FETCH may show them */
+	if (c->view && row && (row->flags & CMD_NO_EXPUNGE))
+		view_tell_keywords(c->view); /* FETCH is going to show them */
 	c->cmd = cmd;
 	cmd_step(cmd);
 }
