@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include "common/base/ensure.h"
 #include "common/base/log.h"
+#include "common/imap/caps.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "common/sys/sdnotify.h"
@@ -124,6 +125,15 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+static void warn_of_capabilities(const struct settings *set)
+{
+	struct str word;
+	size_t it = 0;
+
+	while (imap_caps_unknown(str_c(set->imap_capability), &it, &word))
+		LOG(L_WARN, "capability not offered", L_C("setting", "IMAP_CAPABILITY"), L_S("name", word));
+}
+
 static void prepare(struct frontend *f)
 {
 	struct err e;
@@ -131,6 +141,7 @@ static void prepare(struct frontend *f)
 	if (ports_read(f, &e) || check_user("LOGIN_USER", f->set->login_user, &e) ||
 	    check_user("AUTH_USER", f->set->auth_user, &e) || files_open(f, &e))
 		fail("settings", &e);
+	warn_of_capabilities(f->set);
 }
 
 static void open_for_business(struct frontend *f)

@@ -2,6 +2,8 @@
 #include "common/io/sock.h"
 #include "frontend/frontend.h"
 
+enum { KEEPALIVE_S = 300 };
+
 /* "port" or "address.port" (R63). */
 static int add(struct frontend *f, const char *setting, struct str item, const char *address, bool tls,
 	       struct err *e)
@@ -57,6 +59,8 @@ int ports_open(struct frontend *f, struct child *worker, struct err *e)
 		worker->listeners[i] = sock_listen(p->host, p->number, (int)f->set->listen_backlog, e);
 		if (worker->listeners[i] < 0)
 			return -1;
+		/* Accepted sockets inherit it, whoever has them in the end. */
+		sock_keepalive(worker->listeners[i], KEEPALIVE_S);
 	}
 	return 0;
 }

@@ -246,9 +246,10 @@ static void window_close(struct tlsconn *t)
 	buf_put(&t->rest, in.bytes + in.pos, in.end - in.pos);
 }
 
-/* Puts what was kept before into the window. False where there is nothing whole in it. */
-static bool window_open(struct tlsconn *t, unsigned *records)
+/* Puts what was kept before into the window. */
+static void window_open(struct tlsconn *t)
 {
+	unsigned records;
 	bool bad;
 
 	in.of = t;
@@ -256,12 +257,11 @@ static bool window_open(struct tlsconn *t, unsigned *records)
 	in.drained = false;
 	in.end = t->rest.n;
 	if (!t->rest.n)
-		return false;
+		return;
 	ASSERT(t->rest.n <= sizeof(in.bytes));
 	memcpy(in.bytes, t->rest.p + t->rest.off, t->rest.n);
 	buf_deinit(&t->rest);
-	in.whole = tlsrec_whole(in.bytes, in.end, records, &bad);
-	return in.whole > 0;
+	in.whole = tlsrec_whole(in.bytes, in.end, &records, &bad);
 }
 
 /* Receives behind what the window holds. 1: there are whole records; 0: end; -1: errno. */
@@ -341,10 +341,13 @@ static ssize_t step(struct tlsconn *t, void *p, size_t n)
 static ssize_t read_window(struct tlsconn *t, uint8_t *p, size_t n)
 {
 	size_t got = 0;
+	int f = 1;
 
-	while (got < n) {
+	/* OpenSSL makes its buffers when it is asked: not before there is something whole for it. */
+	if (in.pos == in.whole && SSL_pending(t->ssl) == 0)
+		f = window_fill(t);
+	while (f > 0 && got < n) {
 		ssize_t r = step(t, p + got, n - got);
-		int f;
 
 		if (r > 0) {
 			got += (size_t)r;
@@ -355,15 +358,12 @@ static ssize_t read_window(struct tlsconn *t, uint8_t *p, size_t n)
 		if (got)
 			break; /* the socket's next bytes are for the next turn */
 		f = window_fill(t);
-		if (f <= 0)
-			return f;
 	}
-	return (ssize_t)got;
+	return f > 0 ? (ssize_t)got : f;
 }
 
 ssize_t tlsconn_read(struct tlsconn *t, void *p, size_t n)
 {
-	unsigned records;
 	ssize_t r;
 	int saved;
 
@@ -373,7 +373,7 @@ ssize_t tlsconn_read(struct tlsconn *t, void *p, size_t n)
 		errno = EPROTO;
 		return -1;
 	}
-	window_open(t, &records);
+	window_open(t);
 	r = read_window(t, p, n);
 	saved = errno;
 	window_close(t);

@@ -83,8 +83,11 @@ def test_maxperip():
             assert c.read_line().startswith(b"* BYE [LIMIT]")
             assert c.closed()
         held[0].login("demo")
-        with front.client() as c:
-            assert c.greeting.startswith(b"* OK")
+
+        def admitted():
+            with front.client() as c:
+                return c.greeting.startswith(b"* OK")
+        wait_for("room for another", admitted)
         for c in held:
             c.close()
         assert "ALERT: too many connections from one address" in front.log()
