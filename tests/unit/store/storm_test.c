@@ -184,21 +184,12 @@ struct acks { /* shared with the child */
 	uint32_t n, uidvalidity;
 	struct {
 		uint32_t uid;
-		uint8_t flags, known; /* known: flags were acknowledged, nothing is under way */
+		uint8_t flags;
 	} a[ACK_MAX];
 	uint32_t highest_seen;
 };
 
 static struct acks *acks;
-
-static void ack_flags(uint32_t uid, uint8_t flags, uint8_t known)
-{
-	for (uint32_t i = 0; i < acks->n; i++)
-		if (acks->a[i].uid == uid) {
-			acks->a[i].flags = flags;
-			acks->a[i].known = known;
-		}
-}
 
 static void see(struct box *x)
 {
@@ -221,7 +212,6 @@ static _Noreturn void work_until_killed(void)
 			if (uid && acks->n < ACK_MAX) {
 				acks->a[acks->n].uid = uid;
 				acks->a[acks->n].flags = MSG_SEEN;
-				acks->a[acks->n].known = 1;
 				__atomic_thread_fence(__ATOMIC_SEQ_CST);
 				acks->n++;
 			}
@@ -233,9 +223,8 @@ static _Noreturn void work_until_killed(void)
 		} else if (acks->n) {
 			uint32_t i = (uint32_t)(rand_u64() % acks->n), uid = acks->a[i].uid;
 			uint8_t bit = rand_u64() % 2 ? MSG_FLAGGED : MSG_ANSWERED;
-			ack_flags(uid, acks->a[i].flags, 0);
 			box_flags(x, &uid, 1, FLAGS_ADD, bit, NULL, 0);
-			ack_flags(uid, acks->a[i].flags | bit, 1);
+			acks->a[i].flags |= bit;
 		}
 	}
 }
@@ -250,8 +239,8 @@ static void check_acks(void)
 		size_t at = folder_find(x->f, acks->a[i].uid);
 		assert_true(at < x->f->msgs.n && x->f->msgs.a[at].uid == acks->a[i].uid);
 		assert_false(x->f->msgs.a[at].state & MSG_EXPUNGED);
-		if (acks->a[i].known)
-			assert_int_equal(x->f->msgs.a[at].flags, acks->a[i].flags);
+		/* what was on its way when the process died may be there too */
+		assert_int_equal(x->f->msgs.a[at].flags & acks->a[i].flags, acks->a[i].flags);
 	}
 	uids_are_unique(x->f);
 	see(x);
