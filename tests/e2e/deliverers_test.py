@@ -2,6 +2,9 @@
 """Real delivery agents, while clients are in IDLE: maildrop, Postfix's virtual(8)."""
 import os
 import shutil
+import signal
+import smtplib
+import socket
 import subprocess
 import tempfile
 
@@ -35,7 +38,7 @@ def test_maildrop(account):
 class Postfix:
     """A Postfix of the test's own: its directories are bound over the machine's in a mount namespace."""
 
-    def __init__(self, server):
+    def __init__(self, server, users):
         self.dir = tempfile.mkdtemp(prefix="ph-postfix.")
         os.chmod(self.dir, 0o755)
         self.port = free_port()
@@ -48,20 +51,21 @@ inet_protocols = ipv4
 mydestination =
 virtual_mailbox_domains = posthouse.test
 virtual_mailbox_base = %s
-virtual_mailbox_maps = regexp:%s/boxes
+virtual_mailbox_maps = texthash:%s/boxes
 virtual_uid_maps = static:%d
 virtual_gid_maps = static:%d
 virtual_minimum_uid = 1
 smtpd_relay_restrictions = permit_mynetworks, reject
 mynetworks = 127.0.0.0/8
-maillog_file = /var/log/postfix.test
+maillog_file = /var/spool/postfix/log
 maillog_file_prefixes = /var
 default_transport = error
 relayhost =
 alias_maps =
 """ % (server.mail, "/etc/postfix", MAIL_UID, MAIL_UID))
         with open(os.path.join(etc, "boxes"), "w", encoding="ascii") as f:
-            f.write("/^(.*)@posthouse\\.test$/ ${1}/Maildir/\n")
+            for user in users:
+                f.write("%s@posthouse.test %s/Maildir/\n" % (user, user))
         with open(os.path.join(etc, "master.cf"), encoding="ascii") as f:
             lines = [x for x in f if not x.startswith("smtp      inet")]
         with open(os.path.join(etc, "master.cf"), "w", encoding="ascii") as f:
@@ -89,12 +93,10 @@ exec postfix start-fg
                                             stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
 
     def send(self, recipient, text):
-        import smtplib
         with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as s:
             s.sendmail("sender@posthouse.test", [recipient], text)
 
     def ready(self):
-        import socket
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
             return True
@@ -105,7 +107,7 @@ exec postfix start-fg
             return False
 
     def stop(self):
-        self.process.terminate()
+        os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(20)
         shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -115,7 +117,7 @@ def test_postfix(account):
     account.deliver()
     c = account.client(tls=True, select="INBOX")
     c.idle()
-    postfix = Postfix(account.server)
+    postfix = Postfix(account.server, [account.user])
     try:
         wait_for("postfix", postfix.ready, 30)
         postfix.send(account.user + "@posthouse.test", b"Subject: by postfix\r\n\r\nhello\r\n")
