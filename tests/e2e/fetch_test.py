@@ -118,7 +118,7 @@ def test_envelope_and_structure(mixed):
     assert b'ENVELOPE ("Mon, 7 Feb 1994 21:52:25 -0800 (PST)" "=?utf-8?q?caf=C3=A9?=" ' \
            b'(("Alice" NIL "alice" "example.com"))' in text
     assert b'("Carol, C." NIL "carol" "example.com")' in text
-    assert b'("text" "plain" ("charset" "utf-8") NIL NIL "quoted-printable" 34 1' in text.lower()
+    assert b'("text" "plain" ("charset" "utf-8") nil nil "quoted-printable" 34 1' in text.lower()
     assert b'"message" "rfc822"' in text.lower()
     assert b'"mixed"' in text.lower()
 

@@ -71,10 +71,15 @@ class Imap:
         self.buffer += data
 
     def _exactly(self, n):
-        while len(self.buffer) < n:
-            self._more()
-        data, self.buffer = self.buffer[:n], self.buffer[n:]
-        return data
+        pieces, have = [self.buffer[:n]], min(n, len(self.buffer))
+        self.buffer = self.buffer[n:]
+        while have < n:
+            data = self.sock.recv(min(1 << 20, n - have))
+            if not data:
+                raise EOFError("the server closed the connection in the middle of a literal")
+            pieces.append(data)
+            have += len(data)
+        return b"".join(pieces)
 
     def read_line(self):
         """One response line without its CRLF; literals and what follows them belong to it."""
