@@ -158,10 +158,15 @@ tidy:
 	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- $(CPPFLAGS)
 soak: all
 	tests/soak/run
-bench: all
-	tests/bench/run
-bench-quick: all
-	tests/bench/run --quick
+bench bench-quick: export BENCH_CLIENT = $(CURDIR)/$(BUILD)/bench/client
+bench: all $(BUILD)/bench/client
+	@/usr/bin/python3 tests/bench/bench.py
+bench-quick: all $(BUILD)/bench/client
+	@/usr/bin/python3 tests/bench/bench.py --quick
+BENCH_SRC := $(call src,tests/bench/client)
+$(BUILD)/bench/client: $(call obj,$(BENCH_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
 run: all
 	deploy/quickstart.sh --no-install
 bare-debian:
@@ -189,4 +194,4 @@ help:
 
 .PHONY: all man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
 .SECONDARY:
--include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(BENCH_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))

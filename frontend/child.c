@@ -24,7 +24,7 @@ static bool is_worker(const struct child *c)
 static void send_fds(struct child *c, uint16_t type, struct str body, const int *fds, unsigned n)
 {
 	if (c->link && link_send(c->link, type, body, fds, n))
-		LOG(L_ERROR, "child-not-reached", L_C("program", c->program), L_U("number", c->number),
+		LOG(L_ERROR, "child not reached", L_C("program", c->program), L_U("number", c->number),
 		    L_C("error", strerror(errno)));
 }
 
@@ -46,7 +46,7 @@ static void link_authd(struct child *worker)
 	if (!worker->link || !authd->link)
 		return;
 	if (link_pair(pair)) {
-		LOG(L_ERROR, "no-authd-link", L_C("error", strerror(errno)));
+		LOG(L_ERROR, "no link to authd", L_C("error", strerror(errno)));
 		return;
 	}
 	wire_u32(&b, worker->number);
@@ -69,7 +69,7 @@ static void connect_backend(void *ctx)
 	buf_printf(&path, "%s/backend.sock", dir);
 	fd = link_connect(buf_cstr(&path));
 	if (fd < 0 && c->connect_tries == 3)
-		LOG(L_WARN, "backend-missing", L_C("socket", buf_cstr(&path)),
+		LOG(L_WARN, "backend not there yet", L_C("socket", buf_cstr(&path)),
 		    L_C("error", strerror(errno)));
 	buf_deinit(&path);
 	if (fd < 0) {
@@ -77,7 +77,7 @@ static void connect_backend(void *ctx)
 		return;
 	}
 	if (c->connect_tries > 3)
-		LOG(L_INFO, "backend-linked", L_U("worker", c->number));
+		LOG(L_INFO, "backend is there", L_U("worker", c->number));
 	c->connect_tries = 0;
 	c->linked = true;
 	send_fds(c, SUP_BACKEND_LINK, STR(""), &fd, 1);
@@ -201,7 +201,7 @@ void child_start(struct child *c)
 		return;
 	c->started_ms = loop_now(f->loop);
 	if (link_pair(pair)) {
-		LOG(L_ERROR, "child-not-started", L_C("error", strerror(errno)));
+		LOG(L_ERROR, "child not started", L_C("error", strerror(errno)));
 		restart_later(c);
 		return;
 	}
@@ -210,7 +210,7 @@ void child_start(struct child *c)
 	if (c->pid < 0) {
 		c->pid = 0;
 		close(pair[0]);
-		LOG(L_ERROR, "child-not-started", L_C("error", e.text));
+		LOG(L_ERROR, "child not started", L_C("error", e.text));
 		restart_later(c);
 		return;
 	}
@@ -225,7 +225,7 @@ static void ended(struct child *c, int status)
 {
 	enum log_level level = c->frontend->stopping ? L_DEBUG : L_ERROR;
 
-	LOG(level, "child-ended", L_C("program", c->program), L_U("number", c->number), L_I("pid", c->pid),
+	LOG(level, "child ended", L_C("program", c->program), L_U("number", c->number), L_I("pid", c->pid),
 	    L_I("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 	    L_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->pid = 0;

@@ -101,7 +101,7 @@ int files_open(struct frontend *f, struct err *e)
 	if (wants_tls(f))
 		return -1;
 	/* STARTTLS alone can come later, with the file. */
-	LOG(L_WARN, "no-certificate", L_C("error", e->text));
+	LOG(L_WARN, "no certificate, no STARTTLS", L_C("error", e->text));
 	return 0;
 }
 
@@ -112,7 +112,7 @@ static void complain(const struct err *e)
 	if (strcmp(last, e->text) == 0)
 		return; /* said in the second before */
 	memcpy(last, e->text, sizeof(last));
-	LOG(L_ERROR, "file-not-read", L_C("error", e->text));
+	LOG(L_ERROR, "file not read again", L_C("error", e->text));
 }
 
 void files_look(struct frontend *f, bool force)

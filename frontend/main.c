@@ -51,7 +51,7 @@ static void on_stop_late(void *ctx)
 {
 	struct frontend *f = ctx;
 
-	LOG(L_WARN, "children-killed", L_C("reason", "they took longer than 5 s"));
+	LOG(L_WARN, "children killed", L_C("reason", "they took longer than 5 s"));
 	child_signal_all(f, SIGKILL);
 	loop_stop(f->loop);
 }
@@ -131,7 +131,7 @@ static void warn_of_capabilities(const struct settings *set)
 	size_t it = 0;
 
 	while (imap_caps_unknown(str_c(set->imap_capability), &it, &word))
-		LOG(L_WARN, "capability-unknown", L_C("setting", "IMAP_CAPABILITY"), L_S("name", word));
+		LOG(L_WARN, "capability not offered", L_C("setting", "IMAP_CAPABILITY"), L_S("name", word));
 }
 
 static void prepare(struct frontend *f)

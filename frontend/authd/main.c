@@ -29,7 +29,7 @@ static void lock_in(struct authd *ad, int rundir)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
-	LOG(L_WARN, "no-sandbox", L_C("error", e.text));
+	LOG(L_WARN, "no sandbox", L_C("error", e.text));
 }
 
 static int take_fd(struct link_msg *m)

@@ -52,7 +52,7 @@ static enum auth_result find(struct passwd_provider *pp, struct check *c)
 				    arena_str(&c->arena, entry->options)};
 	if (account_record(&c->arena, pp->set, &f, &c->record, &e) == 0)
 		return AUTH_OK;
-	LOG(L_ERROR, "account-unusable", L_S("user", c->user), L_C("module", "passwd-file"),
+	LOG(L_ERROR, "account unusable", L_S("user", c->user), L_C("module", "passwd-file"),
 	    L_C("error", e.text));
 	return AUTH_TEMPFAIL;
 }
@@ -76,7 +76,7 @@ static void fault(void *ctx, unsigned line, const char *why)
 	struct passwd_provider *pp = ctx;
 
 	if (pp->faults++ < FAULTS_LOGGED)
-		LOG(L_WARN, "line-skipped", L_C("file", pp->set->passwd_file), L_U("line", line),
+		LOG(L_WARN, "line skipped", L_C("file", pp->set->passwd_file), L_U("line", line),
 		    L_C("error", why));
 }
 
@@ -105,7 +105,7 @@ void passwd_provider_load(struct provider *p, int fd)
 	struct buf text = BUF_INIT;
 
 	if (read_all(fd, &text)) {
-		LOG(L_ERROR, "accounts-not-read", L_C("file", pp->set->passwd_file),
+		LOG(L_ERROR, "accounts not read", L_C("file", pp->set->passwd_file),
 		    L_C("error", strerror(errno)));
 		buf_wipe(&text);
 		return;
@@ -114,7 +114,7 @@ void passwd_provider_load(struct provider *p, int fd)
 	pp->faults = 0;
 	pp->file = passwd_file_parse(buf_str(&text), fault, pp);
 	buf_wipe(&text);
-	LOG(L_INFO, "accounts-read", L_C("file", pp->set->passwd_file),
+	LOG(L_INFO, "accounts read", L_C("file", pp->set->passwd_file),
 	    L_U("users", hmap_count(pp->file->users)), L_U("skipped", pp->faults));
 }
 

@@ -34,7 +34,7 @@ static void answer(struct requester *w, const struct auth_answer *a)
 
 	auth_answer_put(&b, a);
 	if (w->channel && link_send(w->channel, AUTH_ANSWER, buf_str(&b), NULL, 0))
-		LOG(L_WARN, "answer-lost", L_U("worker", w->number));
+		LOG(L_WARN, "answer lost", L_U("worker", w->number));
 	buf_wipe(&b);
 }
 
@@ -77,7 +77,7 @@ void check_done(struct check *c, enum auth_result result)
 		a.result = account_allows(&c->record, &c->facts, &text);
 	if (a.result == AUTH_OK && !c->cancelled &&
 	    !signer_ticket(&ad->signer, &ticket, c->nonce, &c->record, &c->facts)) {
-		LOG(L_ERROR, "no-ticket-key", L_C("dir", ad->set->rundir),
+		LOG(L_ERROR, "no ticket key", L_C("dir", ad->set->rundir),
 		    L_C("hint", "the backend makes ticket.key when it starts"));
 		a.result = AUTH_TEMPFAIL;
 	}
@@ -132,7 +132,7 @@ static void request(struct requester *w, const struct auth_request *r)
 		return;
 	}
 	if (ad->pending >= ad->set->auth_queue_max) {
-		LOG(L_WARN, "queue-full", L_U("requests", ad->pending));
+		LOG(L_WARN, "queue full", L_U("requests", ad->pending));
 		answer_at_once(w, r, AUTH_TEMPFAIL);
 		return;
 	}
@@ -189,7 +189,7 @@ static void on_close(void *ctx, const char *why)
 {
 	struct requester *w = ctx;
 
-	LOG(L_DEBUG, "worker-gone", L_U("worker", w->number), L_C("why", why));
+	LOG(L_DEBUG, "worker link closed", L_U("worker", w->number), L_C("why", why));
 	requester_drop(w);
 }
 

@@ -70,7 +70,7 @@ static void on_close(void *ctx, const char *why)
 {
 	struct auth_client *c = ctx;
 
-	LOG(L_WARN, "authd-lost", L_C("why", why), L_U("logins", hmap_count(c->asked)));
+	LOG(L_WARN, "authd link lost", L_C("why", why), L_U("logins", hmap_count(c->asked)));
 	link_free(&c->link);
 	fail_all(c);
 }

@@ -148,7 +148,7 @@ static void on_close(void *ctx, const char *why)
 {
 	struct handoff_client *h = ctx;
 
-	LOG(L_WARN, "backend-lost", L_C("why", why), L_U("logins", hmap_count(h->passed)));
+	LOG(L_WARN, "backend link lost", L_C("why", why), L_U("logins", hmap_count(h->passed)));
 	link_free(&h->link);
 	lose_all(h);
 	if (h->worker->sup)

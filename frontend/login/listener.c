@@ -31,7 +31,7 @@ static void reopen(void *ctx)
  * only burn the CPU. An unauthenticated client makes room. */
 static void pause_accepting(struct worker *w)
 {
-	LOG(L_WARN, "accept-paused", L_C("error", strerror(errno)), L_U("prelogin", w->nsessions),
+	LOG(L_WARN, "accept paused", L_C("error", strerror(errno)), L_U("prelogin", w->nsessions),
 	    L_U("sessions", w->npumps));
 	session_close_oldest(w);
 	set_all(w, 0);
@@ -60,14 +60,14 @@ static void admit(struct listener *l, int fd, const struct sock_addr *peer)
 		return;
 	}
 	if (w->nsessions + w->npumps >= w->set->maxsessions) {
-		LOG(L_WARN, "ALERT: MAXSESSIONS", L_C("ip", ip),
-		    L_U("limit", w->set->maxsessions));
+		LOG(L_WARN, "ALERT: too many connections", L_C("ip", ip),
+		    L_U("MAXSESSIONS", w->set->maxsessions));
 		refuse(fd, l->tls, "* BYE [UNAVAILABLE] Too many connections.\r\n");
 		return;
 	}
 	if (!worker_ip_enter(w, ip)) {
-		LOG(L_WARN, "ALERT: MAXPERIP", L_C("ip", ip),
-		    L_U("limit", w->set->maxperip));
+		LOG(L_WARN, "ALERT: too many connections from one address", L_C("ip", ip),
+		    L_U("MAXPERIP", w->set->maxperip));
 		refuse(fd, l->tls, "* BYE [LIMIT] Too many connections from your address.\r\n");
 		return;
 	}

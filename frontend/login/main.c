@@ -39,7 +39,7 @@ static void lock_in(const struct settings *set)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", &e);
-	LOG(L_WARN, "no-sandbox", L_C("error", e.text));
+	LOG(L_WARN, "no sandbox", L_C("error", e.text));
 }
 
 static void on_stop(void *ctx, int signo)

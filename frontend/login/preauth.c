@@ -135,7 +135,7 @@ static void run_starttls(struct session *s)
 		return;
 	}
 	if (conn_in(s->conn).n) {
-		LOG(L_WARN, "starttls-injection", L_C("ip", s->rip), L_C("session", s->id));
+		LOG(L_WARN, "input behind STARTTLS", L_C("ip", s->rip), L_C("session", s->id));
 		conn_in_drop(s->conn);
 		session_bye(s, "Nothing may follow STARTTLS before its answer.");
 		return;

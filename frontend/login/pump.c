@@ -43,7 +43,7 @@ static void pump_free(struct pump **pp)
 
 static void end(struct pump *p, const char *reason)
 {
-	LOG(L_DEBUG, "pump-ended", L_C("session", p->session), L_C("reason", reason));
+	LOG(L_DEBUG, "pump ended", L_C("session", p->session), L_C("reason", reason));
 	pump_free(&p);
 }
 

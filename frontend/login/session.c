@@ -93,13 +93,13 @@ static void log_shake_fault(struct session *s)
 
 	if (second != w->shake_second) {
 		if (w->shake_faults > SHAKE_FAULTS_PER_SECOND)
-			LOG(L_INFO, "tls-handshakes-failed",
+			LOG(L_INFO, "TLS handshakes failed",
 			    L_U("unlogged", w->shake_faults - SHAKE_FAULTS_PER_SECOND));
 		w->shake_second = second;
 		w->shake_faults = 0;
 	}
 	if (w->shake_faults++ < SHAKE_FAULTS_PER_SECOND)
-		LOG(L_INFO, "tls-handshake-failed", L_C("ip", s->rip), L_U("port", s->rport),
+		LOG(L_INFO, "TLS handshake failed", L_C("ip", s->rip), L_U("port", s->rport),
 		    L_C("reason", why));
 }
 
@@ -171,7 +171,7 @@ void session_new(struct worker *w, int fd, const struct sock_addr *peer, bool tl
 	s->deadline = loop_timer_new(w->loop, on_deadline, s);
 	loop_timer_set(s->deadline, w->set->prelogin_timeout * 1000);
 	s->conn = make_conn(s, fd);
-	LOG(L_DEBUG, "connected", L_C("ip", s->rip), L_U("port", s->rport), L_C("session", s->id));
+	LOG(L_DEBUG, "Connection", L_C("ip", s->rip), L_U("port", s->rport), L_C("session", s->id));
 	if (tls)
 		push_tls(s, on_shaken);
 	else
@@ -185,7 +185,7 @@ void session_close_oldest(struct worker *w)
 	if (list_empty(&w->waiting))
 		return;
 	s = list_entry(w->waiting.next, struct session, link);
-	LOG(L_INFO, "oldest-closed", L_C("ip", s->rip),
+	LOG(L_INFO, "oldest unauthenticated client closed", L_C("ip", s->rip),
 	    L_U("prelogin", w->nsessions));
 	if (s->state != SESSION_SHAKING && s->state != SESSION_CLOSING && s->conn) {
 		imap_put_untagged(conn_out(s->conn), "BYE [UNAVAILABLE] Too many connections.");

@@ -111,13 +111,13 @@ static void use_certificate(struct worker *w, int cert_fd, int key_fd)
 	buf_wipe(&cert);
 	buf_wipe(&key);
 	if (!tls) {
-		LOG(L_ERROR, "certificate-not-used", L_C("file", w->set->tls_certfile),
+		LOG(L_ERROR, "certificate not used", L_C("file", w->set->tls_certfile),
 		    L_C("error", e.text), L_C("kept", w->tls ? "the one before" : "none"));
 		return;
 	}
 	SSL_CTX_free(w->tls);
 	w->tls = tls;
-	LOG(L_INFO, "certificate-in-use", L_C("file", w->set->tls_certfile));
+	LOG(L_INFO, "certificate in use", L_C("file", w->set->tls_certfile));
 }
 
 static void send_counts(struct worker *w)
@@ -187,7 +187,7 @@ static void on_close(void *ctx, const char *why)
 {
 	struct worker *w = ctx;
 
-	LOG(L_WARN, "frontend-lost", L_C("why", why));
+	LOG(L_WARN, "frontend link lost", L_C("why", why));
 	link_free(&w->sup);
 	drain(w);
 }

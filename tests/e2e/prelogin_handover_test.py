@@ -63,7 +63,7 @@ def test_no_backend(tls):
         with front.client(tls) as old:
             old.login("demo")
             front.backend.stop()
-            wait_for("the loss", lambda: "backend-lost" in front.log())
+            wait_for("the loss", lambda: "backend link lost" in front.log())
             with front.client(tls) as c:
                 assert c.cmd("LOGIN demo demo").text.startswith("[UNAVAILABLE]")
                 front.start_backend()

@@ -106,7 +106,7 @@ def test_certificate_is_reloaded(front):
         with open(path + ".bad", "w", encoding="ascii") as f:
             f.write("not a certificate\n")
         os.rename(path + ".bad", path)
-        wait_for("the complaint", lambda: "certificate-not-used" in front.log())
+        wait_for("the complaint", lambda: "certificate not used" in front.log())
         with front.client(tls=True) as c:
             assert der(c) == before
         make_certificate(path + ".new")

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers that are compared. Each has start(), stop(), restart(), cpu(), pss(), and says where it listens."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import corpus as mail
+from account import Cgroup, pss
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from lib.server import ROOT, Server, free_port, make_certificate  # noqa: E402
+
+CLIENT = os.environ.get("BENCH_CLIENT", "build/gcc/bench/client")
+PEER_UID = 61910
+
+
+class Measured:
+    """What all of them share. users are u0, u1, ...; besides, there is `bodies` with the 1,000 messages."""
+
+    def __init__(self, name, users, corpus):
+        self.name, self.users, self.corpus = name, users, corpus
+        self.group = Cgroup(name)
+        self.news = "append"
+
+    def accounts(self):
+        return ["u%d" % i for i in range(self.users)] + ["bodies"]
+
+    def fill_maildirs(self, where, uid, gid):
+        for user in self.accounts():
+            mail.to_maildir(os.path.join(self.corpus, "bodies" if user == "bodies" else "small"), where(user), uid, gid)
+
+    def start(self):
+        with self.group.inside():
+            self.start_processes()
+        self.wait_ready()
+
+    def restart(self):
+        self.stop_processes()
+        self.start()
+
+    def stop(self):
+        self.stop_processes()
+        self.clean()
+        self.group.remove()
+
+    def clean(self):
+        pass
+
+    def cpu(self):
+        return self.group.cpu(self.roots())
+
+    def pss(self):
+        return pss(self.group.pids(self.roots()))
+
+    def client(self, tls, user, *work):
+        """The command line of the client for this server."""
+        return [CLIENT, str(self.sslport if tls else self.port), "tls" if tls else "plain", user, "", *map(str, work)]
+
+    def wait_ready(self):
+        end = time.monotonic() + 60
+        while True:
+            done = subprocess.run(self.client(False, "u0", "login", 1, 1), capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                return
+            if time.monotonic() > end:
+                raise RuntimeError("%s takes no login: %s\n%s" % (self.name, done.stderr, self.log()))
+            time.sleep(0.2)
+
+
+class Posthouse(Measured):
+    def __init__(self, users, corpus):
+        super().__init__("posthouse", users, corpus)
+        self.news = "rename"
+        # every client here has one address, so the limit per address is lifted; all else is as installed
+        self.server = Server(users=["demo"] + self.accounts(), LOGIN_WORKERS=0, MAXPERIP=0)
+        self.port, self.sslport = self.server.port, self.server.sslport
+        self.fill_maildirs(self.server.maildir, self.server.settings["MAIL_UID"], self.server.settings["MAIL_GID"])
+        self.server.make_maildir("demo")
+
+    def maildir(self, user):
+        return self.server.maildir(user)
+
+    def roots(self):
+        return [p.pid for p in self.server.processes.values()]
+
+    def log(self):
+        return self.server.log()[-3000:]
+
+    def start_processes(self):
+        self.server.start()
+
+    def stop_processes(self):
+        for program in list(reversed(self.server.processes)):
+            self.server.stop_one(program)
+
+    def clean(self):
+        self.server.stop()
+
+
+class Peer(Measured):
+    """A server of Debian's in a folder of its own, run by chroot in its own mount and process namespace."""
+
+    def __init__(self, name, users, corpus, cache):
+        super().__init__(name, users, corpus)
+        self.root, self.process = os.path.join(cache, name.split("-")[0]), None
+        self.port, self.sslport = free_port(), free_port()
+        shutil.rmtree(self.inside("/srv"), ignore_errors=True)
+        os.makedirs(self.inside("/srv/mail"))
+        make_certificate(self.inside("/etc/bench.pem"))
+
+    def inside(self, path):
+        return self.root + path
+
+    def write(self, path, text):
+        with open(self.inside(path), "w", encoding="utf-8") as f:
+            f.write(text)
+
+    def log(self):
+        try:
+            with open(self.inside("/srv/log"), encoding="utf-8", errors="replace") as f:
+                return f.read()[-3000:]
+        except FileNotFoundError:
+            return ""
+
+    def roots(self):
+        return [self.process.pid]
+
+    def chroot(self, command, **more):
+        script = ('mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev" && ulimit -n $(ulimit -Hn);'
+                  ' exec chroot "$0" sh -c \'%s\'' % command)
+        return subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, self.root],
+                                stdin=subprocess.DEVNULL, start_new_session=True, **more)
+
+    def start_processes(self):
+        with open(self.inside("/srv/out"), "ab") as out:
+            self.process = self.chroot(self.COMMAND, stdout=out, stderr=out)
+
+    def stop_processes(self):
+        kill_namespace(self.process)
+        end = time.monotonic() + 20
+        while self.listening() and time.monotonic() < end:
+            time.sleep(0.1)
+
+    def listening(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+def kill_namespace(process):
+    """Ends process 1 of the namespace that process (unshare) has made, and all others in it with that."""
+    with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="ascii") as f:
+        for child in f.read().split():
+            os.kill(int(child), signal.SIGKILL)
+    process.wait()
+
+
+DOVECOT = """
+base_dir = /srv/run
+state_dir = /srv/run
+log_path = /srv/log
+protocols = imap
+listen = 127.0.0.1
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 0
+disable_plaintext_auth = no
+ssl = yes
+ssl_cert = </etc/bench.pem
+ssl_key = </etc/bench.pem
+first_valid_uid = 1000
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN /etc/bench.users
+}
+userdb {
+  driver = static
+  args = uid=%(uid)d gid=%(uid)d home=/srv/mail/%%u
+}
+default_vsz_limit = 0
+# login processes that serve many clients, imap processes that serve one after the other, as its manual
+# advises for speed
+service imap-login {
+  service_count = 0
+  process_min_avail = 2
+  client_limit = 4000
+  inet_listener imap {
+    port = %(port)d
+  }
+  inet_listener imaps {
+    port = %(sslport)d
+    ssl = yes
+  }
+}
+service imap {
+  process_limit = 4000
+  service_count = 256
+  %(imap)s
+}
+service auth {
+  client_limit = 20000
+}
+service anvil {
+  client_limit = 20000
+}
+service imap-hibernate {
+  unix_listener imap-hibernate {
+    mode = 0666
+  }
+}
+protocol imap {
+  imap_hibernate_timeout = %(hibernate)s
+}
+"""
+
+
+class Dovecot(Peer):
+    COMMAND = "exec dovecot -F -c /etc/bench.conf"
+
+    def __init__(self, users, corpus, cache, hibernate=0):
+        super().__init__("dovecot", users, corpus, cache)
+        self.news = "rename"
+        self.hibernate = hibernate
+        self.write("/etc/bench.users", "".join("%s:%s::::::\n" % (u, u) for u in self.accounts()))
+        self.fill_maildirs(self.maildir, PEER_UID, PEER_UID)
+
+    def maildir(self, user):
+        return self.inside("/srv/mail/%s/Maildir" % user)
+
+    def start_processes(self):
+        self.write("/etc/bench.conf", DOVECOT % {
+            "uid": PEER_UID, "port": self.port, "sslport": self.sslport, "hibernate": "%ds" % self.hibernate,
+            "imap": "unix_listener imap-master {\n    user = $default_internal_user\n  }" if self.hibernate else ""})
+        super().start_processes()
+
+
+CYRUS = """
+configdirectory: /srv/cyrus
+defaultpartition: default
+partition-default: /srv/mail
+admins: admin
+sasl_pwcheck_method: auxprop
+sasl_auxprop_plugin: sasldb
+sasl_sasldb_path: /srv/sasldb2
+sasl_mech_list: PLAIN LOGIN
+allowplaintext: yes
+altnamespace: no
+unixhierarchysep: yes
+tls_server_cert: /etc/bench.pem
+tls_server_key: /etc/bench.pem
+servername: localhost
+virtdomains: off
+maxlogins_per_host: 0
+maxlogins_per_user: 0
+idlesocket: /srv/cyrus/socket/idle
+proc_path: /srv/cyrus/proc
+mboxname_lockpath: /srv/cyrus/lock
+"""
+
+CYRUS_SERVICES = """
+START {
+  recover cmd="ctl_cyrusdb -r"
+}
+SERVICES {
+  imap cmd="imapd" listen="127.0.0.1:%d" prefork=4 maxforkrate=1000
+  imaps cmd="imapd -s" listen="127.0.0.1:%d" prefork=4 maxforkrate=1000
+}
+DAEMON {
+  idled cmd="idled"
+}
+"""
+
+
+class Cyrus(Peer):
+    COMMAND = "exec cyrmaster -p /srv/pid"
+
+    def __init__(self, users, corpus, cache):
+        super().__init__("cyrus", users, corpus, cache)
+        self.write("/etc/imapd.conf", CYRUS)
+        self.write("/etc/cyrus.conf", CYRUS_SERVICES % (self.port, self.sslport))
+        self.run("mkdir -p /srv/cyrus/socket /srv/cyrus/proc /srv/cyrus/lock && chown -R cyrus:mail /srv && chown cyrus:mail /etc/bench.pem &&"
+                 " su -s /bin/sh cyrus -c \"/usr/lib/cyrus/bin/makedirs -C /etc/imapd.conf\" &&"
+                 " for u in admin %s; do echo $u | saslpasswd2 -p -c -u localhost -f /srv/sasldb2 $u; done &&"
+                 " chown cyrus:mail /srv/sasldb2" % " ".join(self.accounts()))
+        self.filled = False
+
+    def run(self, command):
+        process = self.chroot(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        out = process.communicate()[0].decode(errors="replace")
+        if process.returncode:
+            raise RuntimeError("cyrus: %s\n%s" % (command[:200], out[-2000:]))
+
+    def maildir(self, user):
+        return "-"
+
+    def wait_ready(self):
+        if not self.filled:
+            self.fill()
+        super().wait_ready()
+
+    def fill(self):
+        """Mailboxes by the administrator, messages by APPEND."""
+        self.filled = True
+        from lib.imap import Imap
+        end = time.monotonic() + 60
+        while not self.listening() and time.monotonic() < end:
+            time.sleep(0.2)
+        with Imap(self.port) as admin:
+            admin.login("admin")
+            for user in self.accounts():
+                admin.ok("CREATE user/%s" % user)
+        for user in self.accounts():
+            part = os.path.join(self.corpus, "bodies" if user == "bodies" else "small")
+            subprocess.run(self.client(False, user, "fill", part), check=True, stdout=subprocess.DEVNULL)
