@@ -13,6 +13,7 @@ struct handoff_client {
 	uint8_t stock[STOCK_MAX][TICKET_NONCE_LEN];
 	unsigned nstock, wanted; /* wanted: asked for and not come */
 	struct list waiting;     /* struct login.waiting */
+	bool serving;
 };
 
 struct handoff_client *handoff_client_new(struct worker *w)
@@ -55,14 +56,20 @@ static void order(struct handoff_client *h)
 	buf_deinit(&b);
 }
 
+/* A login that fails at once gives its nonce back: that is for the next round here, not for a call
+ * within the call. */
 static void serve_waiting(struct handoff_client *h)
 {
+	if (h->serving)
+		return;
+	h->serving = true;
 	while (h->nstock && !list_empty(&h->waiting)) {
 		struct login *l = list_entry(h->waiting.next, struct login, waiting);
 
 		list_remove(&l->waiting);
 		login_nonces_came(l);
 	}
+	h->serving = false;
 }
 
 static int nonces(struct handoff_client *h, struct str body)

@@ -172,9 +172,6 @@ static int pass_socket(struct login *l, struct handoff_give *g)
 {
 	struct session *s = l->session;
 
-	conn_flush(s->conn);
-	if (conn_queued(s->conn))
-		return -1;
 	l->fd = conn_detach(&s->conn, &l->unread);
 	g->unread = buf_str(&l->unread);
 	l->id = handoff_client_pass(s->worker->handoff, g, l->fd, l);
@@ -199,7 +196,9 @@ static void pass(struct login *l, const struct auth_answer *a)
 	l->state = LOGIN_PASSED;
 	l->id = 0;
 	l->have_nonce = false;
-	if ((s->tls ? pass_pair(l, &g) : pass_socket(l, &g)) == 0) {
+	/* What was answered before must be out: imapd's first word comes behind it. */
+	conn_flush(s->conn);
+	if (conn_queued(s->conn) == 0 && (s->tls ? pass_pair(l, &g) : pass_socket(l, &g)) == 0) {
 		loop_timer_set(l->timeout, s->worker->set->auth_timeout * 1000);
 		return;
 	}

@@ -220,3 +220,15 @@ def test_what_children_hold():
                 status = dict(line.split(":\t", 1) for line in f if ":\t" in line)
             assert status["NoNewPrivs"].strip() == "1" and int(status["CapEff"], 16) == 0
             assert status["Uid"].split()[0] != "0" and status["Groups"].split() in ([], status["Gid"].split()[:1])
+
+
+@BOTH
+def test_client_that_does_not_read(tls):
+    """Answers that the client has not taken are never lost or overtaken by imapd's."""
+    with Front().running() as front:
+        with front.client(tls) as c:
+            c.send(b"n ID NIL\r\n" * 1500 + b"a LOGIN demo demo\r\n")
+            time.sleep(0.5)
+            lines = [c.read_line() for _ in range(3000)]
+            assert sum(line.startswith(b"n OK") for line in lines) == 1500
+            assert c.read_line().startswith((b"a OK", b"a NO [UNAVAILABLE]"))
