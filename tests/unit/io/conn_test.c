@@ -215,14 +215,19 @@ static void test_stuck(void **state)
 {
 	struct side *s = begin();
 	static char big[1000000];
+	struct conn_opts slow = opts; /* wide enough for a busy machine */
+	int fd = dup(conn_fd(s->conn));
 
+	slow.stuck_ms = 400;
+	conn_free(&s->conn);
+	s->conn = conn_new(s->loop, fd, fd, &slow, &ops, s);
 	s->free_in_end = true;
 	buf_put(conn_out(s->conn), big, sizeof big);
-	run_for(s, 30);
+	run_for(s, 250);
 	drain_peer(s); /* progress: the time starts again */
-	run_for(s, 40);
+	run_for(s, 250);
 	assert_int_equal(s->ends, 0);
-	run_for(s, 100);
+	run_for(s, 600);
 	assert_int_equal(s->ends, 1);
 	assert_int_equal(s->end, CONN_STUCK);
 	assert_null(s->conn);
