@@ -155,7 +155,8 @@ fmt:
 layers:
 	@tests/lint/layers
 tidy:
-	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- $(CPPFLAGS)
+	@printf '%s\n' $(filter-out tests/%,$(filter %.c,$(C_FILES))) | \
+		xargs -P$$(nproc) -n8 sh -c 'clang-tidy --quiet "$$@" -- $(subst ','\'',$(CPPFLAGS)) 2>/dev/null' tidy
 soak: all
 	tests/soak/run
 bench bench-quick: export BENCH_CLIENT = $(CURDIR)/$(BUILD)/bench/client

@@ -63,7 +63,7 @@ git -c safe.directory='*' clone -q --no-hardlinks . "$root/root/posthouse"
 git -c safe.directory='*' clone -q --no-hardlinks . "$root/home/posthouse"
 echo "== Debian $(cat "$root/etc/debian_version"), $(chroot "$root" dpkg-query -f '.\n' -W | wc -l) packages, commit $(git rev-parse --short HEAD)"
 
-inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C TERM=dumb "$@"; }
+inside=(chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C TERM=dumb)
 
 # try NAME PORT COMMAND...: runs quickstart until the demonstration is over, then stops it.
 try() {
@@ -78,7 +78,7 @@ try() {
         sleep 1
     done
     sleep 1
-    # chroot, env and setpriv have all become the script.
+    # chroot, env and setpriv have become the script: it hears the signal itself.
     kill -TERM $pid 2>/dev/null || :
     wait $pid || rc=$?
     sed 's/^/   /' "$out"
@@ -87,16 +87,16 @@ try() {
 }
 
 failed=0
-try "as root" 31143 inside /root/posthouse/deploy/quickstart.sh --dir /tmp/q1 || failed=1
-inside useradd --create-home --shell /bin/sh alice
+try "as root" 31143 "${inside[@]}" /root/posthouse/deploy/quickstart.sh --dir /tmp/q1 || failed=1
+"${inside[@]}" useradd --create-home --shell /bin/sh alice
 chown -R "$(grep ^alice: "$root/etc/passwd" | cut -d: -f3-4)" "$root/home/posthouse"
-try "as an ordinary user" 31145 inside setpriv --reuid alice --regid alice --clear-groups \
+try "as an ordinary user" 31145 "${inside[@]}" setpriv --reuid alice --regid alice --clear-groups \
     env HOME=/home/alice /home/posthouse/deploy/quickstart.sh || failed=1
-try "as an ordinary user, again" 31145 inside setpriv --reuid alice --regid alice --clear-groups \
+try "as an ordinary user, again" 31145 "${inside[@]}" setpriv --reuid alice --regid alice --clear-groups \
     env HOME=/home/alice /home/posthouse/deploy/quickstart.sh || failed=1
 if [ $quick = 0 ]; then
     echo "== tests/run.sh"
-    inside /root/posthouse/tests/run.sh 2>&1 | sed 's/^/   /' || failed=1
+    "${inside[@]}" /root/posthouse/tests/run.sh 2>&1 | sed -u 's/^/   /' || failed=1
 fi
 if [ $failed = 0 ]; then echo "bare Debian: all green"; else echo "bare Debian: something failed, see above"; fi
 exit $failed
