@@ -44,6 +44,7 @@ struct append {
 struct group {
 	struct op op;
 	struct list appends;
+	bool in_cur, in_new; /* where something was put */
 };
 
 static void append_free(struct append *a)
@@ -263,6 +264,8 @@ static void place(struct group *g, struct append *a)
 	}
 	a->tmp[0] = 0;
 	a->placed = true;
+	g->in_new |= in_new;
+	g->in_cur |= !in_new;
 	if (!in_new)
 		*vec_push(&p->recent) = a->uid;
 	snprintf(a->name, sizeof a->name, "%s/%.250s", in_new ? "new" : "cur", to);
@@ -299,7 +302,7 @@ static void group_work(struct op *op)
 		if (a->res.code != STORE_OK)
 			remove_tmp(a);
 	}
-	if (md_fsync_dir(f->files->cur) < 0 || md_fsync_dir(f->files->new) < 0) {
+	if ((g->in_cur && md_fsync_dir(f->files->cur) < 0) || (g->in_new && md_fsync_dir(f->files->new) < 0)) {
 		result_sys(&op->res, f->disk_name);
 		buf_reset(&p->own);
 		p->recent.n = 0;
@@ -443,7 +446,7 @@ struct append *append_begin(struct store *st, const struct append_opts *o, store
 	a->begun = done;
 	a->begun_ctx = ctx;
 	a->busy = true;
-	fold_get(st, o->folder, append_got, a);
+	fold_get(st, o->folder, false, append_got, a);
 	return a;
 }
 

@@ -165,6 +165,18 @@ static const struct kwset *kwset_change(struct fold *f, const struct kwset *old,
 
 /* ---- one function a record ---------------------------------------------------------------------- */
 
+static int by_uid(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool is_recent(const struct apply_opts *o, uint32_t uid)
+{
+	return o->nrecent && bsearch(&uid, o->recent, o->nrecent, sizeof uid, by_uid);
+}
+
 static void apply_add(struct fold *f, const struct rec *r, const struct apply_opts *o)
 {
 	size_t at;
@@ -188,9 +200,8 @@ static void apply_add(struct fold *f, const struct rec *r, const struct apply_op
 		m.state |= MSG_IN_NEW;
 		f->in_new++;
 	}
-	for (size_t i = 0; i < o->nrecent; i++)
-		if (o->recent[i] == r->uid)
-			m.state |= MSG_RECENT;
+	if (is_recent(o, r->uid))
+		m.state |= MSG_RECENT;
 	if (f->f.store->opaque && hmap_get(f->f.store->opaque, r->base))
 		m.state |= MSG_OPAQUE;
 	*vec_push(&f->f.msgs) = m;
@@ -220,9 +231,8 @@ static bool apply_flags(struct fold *f, struct msg *m, const struct rec *r, cons
 	if (!(m->state & MSG_IN_NEW) != !r->in_new) {
 		m->state ^= MSG_IN_NEW;
 		f->in_new += r->in_new ? 1 : (size_t)-1;
-		for (size_t i = 0; i < o->nrecent; i++)
-			if (o->recent[i] == r->uid)
-				m->state |= MSG_RECENT;
+		if (is_recent(o, r->uid))
+			m->state |= MSG_RECENT;
 	}
 	return changed;
 }
@@ -315,6 +325,8 @@ void fold_apply(struct fold *f, struct str records, const struct apply_opts *o)
 	size_t waiting = NOBODY;
 	struct rec r;
 
+	if (o->nrecent)
+		qsort(o->recent, o->nrecent, sizeof *o->recent, by_uid);
 	while (rec_get(&records, &r) == 1) {
 		bool same = waiting != NOBODY && f->f.msgs.a[waiting].uid == r.uid &&
 			    (r.type == REC_FLAGS || r.type == REC_KEYWORDS);
@@ -376,13 +388,6 @@ void folder_passed(struct folder *pub, struct folder_listener *l, uint64_t expun
 	f->reap_wanted = pub->tombs.n > 0;
 	if (f->reap_wanted)
 		store_later(pub->store);
-}
-
-static int by_uid(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
 }
 
 static void changed_by_ring(struct fold *f, uint64_t since, void (*fn)(void *ctx, size_t index), void *ctx)

@@ -142,6 +142,7 @@ static void flush_work(struct op *op)
 	if (!mark)
 		return;
 	look_clean(fl, f);
+	files_purge_tmp(f->files->dir);
 	fl->marked = disk_mark_clean(f->disk, fl->clean[WATCH_NEW], fl->clean[WATCH_CUR], &e) == 0;
 }
 

@@ -362,7 +362,7 @@ void folder_copy(struct folder *pub, const uint32_t *uids, size_t n, struct str 
 	c->op.origin = origin;
 	c->from = fold_of(pub);
 	fold_ref(c->from);
-	fold_get(pub->store, to, copy_got, c);
+	fold_get(pub->store, to, false, copy_got, c);
 }
 
 void copy_all(struct fold *from, struct fold *to, store_done_fn *done, void *ctx)

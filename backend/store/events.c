@@ -131,7 +131,7 @@ static void judge(struct fold *f)
 
 	while (f->cands && hmap_next(f->cands, &it, &base, &v)) {
 		struct cand *c = v;
-		if (c->left && c->need <= f->settled) {
+		if (c->left && c->need <= f->settled && now - c->since >= GONE_FENCE_MS) {
 			if (!s)
 				s = sync_new(f, SYNC_NAMES);
 			*vec_push(&s->gone) = c->uid;
@@ -207,7 +207,7 @@ static void events_take(struct fold *f)
 		f->names_ops++;
 		op_start(&s->op);
 	}
-	if (cands_left(f) && !(f->gone_timer && f->settled < f->fences))
+	if (cands_left(f))
 		fence_start(f);
 }
 
@@ -368,6 +368,10 @@ static void on_journal(void *folder, uint64_t generation, uint64_t offset)
 
 static void on_folders(void *ctx)
 {
+	struct store *st = ctx;
+
+	list_foreach(e, &st->folds)
+		list_entry(e, struct fold, link)->check_name = true;
 }
 
 /* Who waited for events gets a look at the disk instead. */
@@ -471,7 +475,7 @@ static void wait_fenced(void *ctx, bool lost)
 void events_wait(struct fold *f, struct sync_wait *w)
 {
 	list_init(&w->link);
-	if (f->watch != WATCH_LIVE || f->rescan || f->state != FOLD_OPEN ||
+	if (f->watch != WATCH_LIVE || f->rescan || f->check_name || f->state != FOLD_OPEN ||
 	    (f->in_new && fold_wants_claim(f)))
 		sync_queue(f, f->rescan && f->watch != WATCH_LIVE, w);
 	else

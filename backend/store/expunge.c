@@ -5,11 +5,13 @@
 
 #include "backend/store/store_int.h"
 
+enum { SLICE = 2000 }; /* more are expunged in several goes: others have their turn in between */
+
 struct expunge {
 	struct op op;
 	uint32_t *uids;
 	size_t n;
-	bool all;
+	bool all, more;
 	store_done_fn *done;
 	void *ctx;
 };
@@ -87,7 +89,7 @@ static void expunge_work(struct op *op)
 	struct op_part *p = &op->part[0];
 	struct fold *f = p->f;
 	struct store_result fault = {.code = STORE_OK};
-	bool any = false;
+	size_t any = 0;
 
 	if (!op_lock(op))
 		return;
@@ -99,12 +101,32 @@ static void expunge_work(struct op *op)
 			result_sys(&fault, m->base);
 			break;
 		}
-		any |= rc > 0;
+		any += rc > 0;
+		if (any == SLICE) {
+			q->more = true;
+			break;
+		}
 	}
 	if (any && (md_fsync_dir(f->files->cur) < 0 || md_fsync_dir(f->files->new) < 0))
 		result_sys(&fault, f->disk_name);
 	if (op_append(op, p, true) == 0 && fault.code != STORE_OK)
 		op->res = fault;
+}
+
+static struct expunge *expunge_new(struct fold *f);
+
+static void next_slice(struct expunge *q)
+{
+	struct expunge *next = expunge_new(q->op.part[0].f);
+
+	next->uids = q->uids;
+	next->n = q->n;
+	next->all = q->all;
+	next->done = q->done;
+	next->ctx = q->ctx;
+	next->op.origin = q->op.origin;
+	q->uids = NULL;
+	op_start(&next->op);
 }
 
 static void expunge_finish(struct op *op)
@@ -114,16 +136,32 @@ static void expunge_finish(struct op *op)
 	store_done_fn *done = q->done;
 	void *ctx = q->ctx;
 
+	if (res.code == STORE_OK && q->more) {
+		next_slice(q);
+		op_free(op);
+		return;
+	}
 	if (res.code != STORE_OK && op->part[0].f->state == FOLD_OPEN)
 		op->part[0].f->rescan = true;
 	op_free(op);
 	done(ctx, &res);
 }
 
+static struct expunge *expunge_new(struct fold *f)
+{
+	struct expunge *q = xcalloc(1, sizeof *q);
+
+	op_init(&q->op, f, NULL);
+	q->op.work = expunge_work;
+	q->op.finish = expunge_finish;
+	q->op.free = expunge_free;
+	return q;
+}
+
 void folder_expunge(struct folder *pub, const uint32_t *uids, size_t n, const void *origin,
 		    store_done_fn *done, void *ctx)
 {
-	struct expunge *q = xcalloc(1, sizeof *q);
+	struct expunge *q = expunge_new(fold_of(pub));
 
 	q->all = !uids;
 	if (uids) {
@@ -133,10 +171,6 @@ void folder_expunge(struct folder *pub, const uint32_t *uids, size_t n, const vo
 	}
 	q->done = done;
 	q->ctx = ctx;
-	op_init(&q->op, fold_of(pub), NULL);
-	q->op.work = expunge_work;
-	q->op.finish = expunge_finish;
-	q->op.free = expunge_free;
 	q->op.origin = origin;
 	op_start(&q->op);
 }

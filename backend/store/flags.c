@@ -2,15 +2,17 @@
 /* flags: STORE. System flags live in the file's name, keywords in the journal alone. */
 #include "backend/store/store_int.h"
 
+enum { SLICE = 1000 }; /* a STORE of 100,000 messages lets others have their turn */
+
 struct flags {
 	struct op op;
 	uint32_t *uids;
-	size_t n;
+	size_t n, at; /* at: done so far */
 	enum flags_mode mode;
 	uint8_t bits;
 	char **keywords;
 	size_t nkeywords;
-	bool expunged; /* a message had gone */
+	bool expunged, expunged_before; /* a message had gone */
 	store_done_fn *done;
 	void *ctx;
 };
@@ -169,6 +171,11 @@ static int number_keywords(struct flags *q, int *kw)
 	return 0;
 }
 
+static size_t slice_end(const struct flags *q)
+{
+	return q->n - q->at < SLICE ? q->n : q->at + SLICE;
+}
+
 static void flags_work(struct op *op)
 {
 	struct flags *q = container_of(op, struct flags, op);
@@ -178,14 +185,14 @@ static void flags_work(struct op *op)
 
 	if (!op_lock(op))
 		return;
-	q->expunged = false;
+	q->expunged = q->expunged_before;
 	int *kw = xcalloc(q->nkeywords + 1, sizeof *kw);
 	if (number_keywords(q, kw) < 0) {
 		buf_reset(&p->own);
 		free(kw);
 		return;
 	}
-	for (size_t i = 0; i < q->n && fault.code == STORE_OK; i++) {
+	for (size_t i = q->at; i < slice_end(q) && fault.code == STORE_OK; i++) {
 		const struct msg *m = fold_msg(p->f, q->uids[i]);
 		int rc = m ? one_system(q, m) : 0;
 		if (rc < 0)
@@ -205,6 +212,31 @@ static void flags_work(struct op *op)
 		op->res = fault;
 }
 
+static struct flags *flags_new(struct fold *f);
+
+/* The rest of the messages, behind what others wait for. */
+static void next_slice(struct flags *q)
+{
+	struct flags *next = flags_new(q->op.part[0].f);
+
+	next->uids = q->uids;
+	next->n = q->n;
+	next->at = slice_end(q);
+	next->mode = q->mode;
+	next->bits = q->bits;
+	next->keywords = q->keywords;
+	next->nkeywords = q->nkeywords;
+	next->expunged_before = q->expunged;
+	next->done = q->done;
+	next->ctx = q->ctx;
+	next->op.origin = q->op.origin;
+	next->op.silent = q->op.silent;
+	q->uids = NULL;
+	q->keywords = NULL;
+	q->nkeywords = 0;
+	op_start(&next->op);
+}
+
 static void flags_finish(struct op *op)
 {
 	struct flags *q = container_of(op, struct flags, op);
@@ -217,6 +249,11 @@ static void flags_finish(struct op *op)
 		f->flags_dirty = true;
 		if (f->state == FOLD_OPEN)
 			fold_flush_later(f, FLAGS_SYNC_MS);
+	}
+	if (res.code == STORE_OK && slice_end(q) < q->n) {
+		next_slice(q);
+		op_free(op);
+		return;
 	}
 	if (res.code == STORE_OK && q->expunged) {
 		result_set(&res, STORE_EXPUNGED, "Some of the messages no longer exist.");
@@ -232,9 +269,20 @@ static void flags_finish(struct op *op)
 	done(ctx, &res);
 }
 
-void folder_flags(struct folder *pub, const struct flags_request *r, store_done_fn *done, void *ctx)
+static struct flags *flags_new(struct fold *f)
 {
 	struct flags *q = xcalloc(1, sizeof *q);
+
+	op_init(&q->op, f, NULL);
+	q->op.work = flags_work;
+	q->op.finish = flags_finish;
+	q->op.free = flags_free;
+	return q;
+}
+
+void folder_flags(struct folder *pub, const struct flags_request *r, store_done_fn *done, void *ctx)
+{
+	struct flags *q = flags_new(fold_of(pub));
 
 	q->uids = xmalloc((r->n + 1) * sizeof *q->uids);
 	memcpy(q->uids, r->uids, r->n * sizeof *q->uids);
@@ -246,10 +294,6 @@ void folder_flags(struct folder *pub, const struct flags_request *r, store_done_
 		q->keywords[q->nkeywords] = str_dup(r->keywords[q->nkeywords]);
 	q->done = done;
 	q->ctx = ctx;
-	op_init(&q->op, fold_of(pub), NULL);
-	q->op.work = flags_work;
-	q->op.finish = flags_finish;
-	q->op.free = flags_free;
 	q->op.origin = r->origin;
 	q->op.silent = r->silent;
 	op_start(&q->op);

@@ -13,6 +13,8 @@ struct fold_wait {
 	void *ctx;
 	struct store_result res;
 	struct sync_wait sync;
+	bool no_sync;
+	struct op op; /* passes on, later, a folder that is in memory */
 };
 
 /* ---- finding and holding -------------------------------------------------------------------------- */
@@ -137,6 +139,27 @@ static void wait_over(struct fold_wait *w, const struct store_result *r)
 		fold_put(f);
 }
 
+static void pass_free(struct op *op)
+{
+}
+
+static void passed(struct op *op)
+{
+	struct fold_wait *w = container_of(op, struct fold_wait, op);
+	struct store_result res = op->res;
+
+	op_free(op);
+	wait_over(w, &res);
+}
+
+static void wait_pass(struct fold_wait *w)
+{
+	op_init(&w->op, w->f, NULL);
+	w->op.finish = passed;
+	w->op.free = pass_free;
+	op_start(&w->op);
+}
+
 static void wait_synced(void *ctx, const struct store_result *r)
 {
 	wait_over(ctx, r);
@@ -185,7 +208,7 @@ static void refuse(struct store_op *op)
 	free(r);
 }
 
-static struct fold_wait *wait_start(struct store *st, struct str name, struct fold_wait *w)
+static void wait_start(struct store *st, struct str name, struct fold_wait *w)
 {
 	list_init(&w->link);
 	list_init(&w->all);
@@ -199,7 +222,7 @@ static struct fold_wait *wait_start(struct store *st, struct str name, struct fo
 		r->op.finish = refuse;
 		r->w = w;
 		store_op_start(st, &r->op);
-		return w;
+		return;
 	}
 	char *canonical = names_canonical(name);
 	struct fold *f = fold_by_name(st, str_c(canonical));
@@ -213,32 +236,20 @@ static struct fold_wait *wait_start(struct store *st, struct str name, struct fo
 	list_append(&f->waits, &w->link);
 	if (fresh)
 		fold_open_start(f);
-	else if (f->state == FOLD_OPEN) {
+	else if (f->state == FOLD_OPEN && w->no_sync)
+		wait_pass(w);
+	else if (f->state == FOLD_OPEN)
 		wait_sync(w);
-	}
-	return w;
 }
 
-struct fold_wait *fold_get(struct store *st, struct str name, fold_get_fn *done, void *ctx)
+void fold_get(struct store *st, struct str name, bool sync, fold_get_fn *done, void *ctx)
 {
 	struct fold_wait *w = xcalloc(1, sizeof *w);
 
+	w->no_sync = !sync;
 	w->done = done;
 	w->ctx = ctx;
-	return wait_start(st, name, w);
-}
-
-static void ignore_get(void *ctx, const struct store_result *r, struct fold *f)
-{
-	if (f)
-		fold_put(f);
-}
-
-void fold_get_cancel(struct fold_wait **w)
-{
-	if (*w)
-		(*w)->done = ignore_get;
-	*w = NULL;
+	wait_start(st, name, w);
 }
 
 /* ---- sessions ------------------------------------------------------------------------------------- */

@@ -58,6 +58,33 @@ static int make_parts(int dir)
 	return fsync(dir);
 }
 
+struct counting {
+	const char *below; /* NULL: all */
+	uint64_t n;
+};
+
+static void count_folders(struct store *st, struct counting *c)
+{
+	struct err e;
+	struct dirent *de;
+	int fd = files_open_dir(st->o.maildir_fd, ".", &e);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct str below = str_c(c->below);
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((de = readdir(dir))) {
+		struct str name = str_c(de->d_name);
+		if (name.n < 2 || name.p[0] != '.' || !strcmp(name.p, ".."))
+			continue;
+		c->n += !below.n || (str_starts(name, below) && name.n > below.n && name.p[below.n] == '.');
+	}
+	closedir(dir);
+}
+
 static int make_folder(struct store *st, const char *name, struct store_result *r)
 {
 	struct err e;
@@ -72,6 +99,12 @@ static int make_folder(struct store *st, const char *name, struct store_result *
 	if (!disk || errno != ENOENT) {
 		free(disk);
 		return result_sys(r, name);
+	}
+	struct counting all = {0};
+	count_folders(st, &all);
+	if (all.n >= st->o.set->imap_folders_max) {
+		free(disk);
+		return result_set(r, STORE_LIMIT, "Too many folders.");
 	}
 	/* Whoever's mkdir succeeds is the one that made it. */
 	if (mkdirat(at, disk, 0700) < 0) {
@@ -115,6 +148,14 @@ void store_create(struct store *st, struct str name, struct str special_use, sto
 
 /* ---- DELETE --------------------------------------------------------------------------------------------- */
 
+static bool has_children(struct store *st, const char *disk)
+{
+	struct counting c = {.below = disk};
+
+	count_folders(st, &c);
+	return c.n > 0;
+}
+
 /* Out of sight at once; what is in it goes afterwards. */
 static void delete_work(struct store_op *op)
 {
@@ -126,6 +167,8 @@ static void delete_work(struct store_op *op)
 
 	if (fd < 0) {
 		result_sys(&op->res, q->name);
+		if (op->res.code == STORE_NONEXISTENT && disk && has_children(st, disk))
+			result_set(&op->res, STORE_HASCHILDREN, "The name is only a level of other folders.");
 		free(disk);
 		return;
 	}
@@ -315,6 +358,8 @@ static void rename_finish(struct store_op *op)
 			continue;
 		*vec_push(&f->old_names) = f->f.name; /* a job may be looking at it */
 		f->f.name = xstrdup(q->moved.a[i + 1]);
+		*vec_push(&f->old_names) = f->disk_name;
+		f->disk_name = names_disk(op->st->mutf7, str_c(f->f.name));
 	}
 	manage_finish(op);
 }
@@ -361,7 +406,7 @@ static void inbox_source(void *ctx, const struct store_result *r, struct fold *f
 
 	q->from = from;
 	if (from)
-		fold_get(q->st, str_c(q->to), inbox_target, q);
+		fold_get(q->st, str_c(q->to), false, inbox_target, q);
 	else
 		inbox_over(q, r);
 }
@@ -371,7 +416,7 @@ static void inbox_created(void *ctx, const struct store_result *r)
 	struct rename_inbox *q = ctx;
 
 	if (r->code == STORE_OK)
-		fold_get(q->st, STR("INBOX"), inbox_source, q);
+		fold_get(q->st, STR("INBOX"), true, inbox_source, q);
 	else
 		inbox_over(q, r);
 }

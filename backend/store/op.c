@@ -47,7 +47,7 @@ void op_free(struct op *op)
 
 /* ---- I/O thread --------------------------------------------------------------------------------- */
 
-static void lost(struct op *op, struct op_part *p, const char *what)
+void op_lost(struct op *op, struct op_part *p, const char *what)
 {
 	p->lost = true;
 	snprintf(p->reset_err.text, sizeof p->reset_err.text, "%s", what);
@@ -65,7 +65,7 @@ static bool lock_part(struct op *op, struct op_part *p)
 		return false;
 	}
 	if (p->reset) {
-		lost(op, p, "the folder's files were replaced");
+		op_lost(op, p, "the folder's files were replaced");
 		return false;
 	}
 	p->modseq = 0;
@@ -101,7 +101,7 @@ bool op_tail(struct op *op)
 		return false;
 	}
 	if (p->reset) {
-		lost(op, p, "the folder's files were replaced");
+		op_lost(op, p, "the folder's files were replaced");
 		return false;
 	}
 	op->again = p->foreign.n > 0;
@@ -161,7 +161,7 @@ int op_append(struct op *op, struct op_part *p, bool sync)
 	p->appended = true;
 	if (disk_still_locked(d))
 		return 0;
-	lost(op, p, "another process took the folder's lock over");
+	op_lost(op, p, "another process took the folder's lock over");
 	return -1;
 }
 

@@ -392,6 +392,20 @@ static bool mtimes_changed(const struct sync *s)
 	return false;
 }
 
+/* Whether this is still the folder of that name: another process may have deleted or renamed it. */
+static bool still_there(struct sync *s)
+{
+	const struct fold *f = fold_of_sync(s);
+	struct stat sb;
+
+	if (fstat(f->files->cur, &sb) < 0 || sb.st_nlink == 0 || fstat(f->files->new, &sb) < 0 || sb.st_nlink == 0)
+		return false;
+	if (s->live && !s->check_name)
+		return true;
+	return fstatat(f->f.store->o.maildir_fd, f->disk_name, &sb, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       (sb.st_ino == f->ino && sb.st_dev == f->dev);
+}
+
 /* 0: names are there to be compared; 1: nothing to look at; -1. */
 static int look(struct sync *s)
 {
@@ -400,6 +414,10 @@ static int look(struct sync *s)
 	s->looked = true;
 	if (s->kind == SYNC_TAIL)
 		return 1;
+	if (s->kind != SYNC_NAMES && !still_there(s)) {
+		op_lost(&s->op, &s->op.part[0], "deleted or renamed by another process");
+		return -1;
+	}
 	if (s->kind == SYNC_NAMES)
 		return s->check_scan ? scan_once(s, &local) : 0;
 	if (!s->force && ((s->live && s->kind == SYNC_LOOK) || !mtimes_changed(s)))

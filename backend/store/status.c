@@ -36,5 +36,5 @@ void store_status(struct store *st, struct str name, store_status_fn *done, void
 
 	q->done = done;
 	q->ctx = ctx;
-	fold_get(st, name, status_got, q);
+	fold_get(st, name, true, status_got, q);
 }

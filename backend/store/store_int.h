@@ -159,6 +159,7 @@ struct fold {
 	uint64_t settled;     /* fences that are over, and what came before them is in the table */
 	bool fence_busy, fence_over;
 	bool watch_scan_wanted, watch_scan_busy;
+	bool check_name;      /* another process changed the list of folders */
 	uint64_t renamed_at;  /* when another program last renamed something */
 	struct loop_timer *gone_timer;
 	struct list sync_waits; /* struct sync_wait: for the events before a fence */
@@ -173,11 +174,9 @@ static inline const struct fold *fold_of_const(const struct folder *f)
 }
 
 /* folder.c: holds. done is called later; on STORE_OK the hold is the caller's until fold_put. sync:
- * the table is brought up to date first. */
+ * the table is brought up to date first, also where the folder is in memory already. */
 typedef void fold_get_fn(void *ctx, const struct store_result *r, struct fold *f);
-struct fold_wait;
-struct fold_wait *fold_get(struct store *st, struct str name, fold_get_fn *done, void *ctx);
-void fold_get_cancel(struct fold_wait **w);
+void fold_get(struct store *st, struct str name, bool sync, fold_get_fn *done, void *ctx);
 void fold_ref(struct fold *f);
 void fold_put(struct fold *f);
 struct fold *fold_by_name(struct store *st, struct str name); /* canonical; NULL: not in memory */
@@ -206,7 +205,7 @@ struct op_part {
 	uint32_t uidnext;  /* the next to give */
 	uint64_t modseq;   /* of this op's records; 0: none given yet */
 	uint16_t keywords; /* known ones, with those that own defines */
-	VEC(uint32_t) recent; /* uids of own records that are this process's \Recent, sorted */
+	VEC(uint32_t) recent; /* uids of own records that are this process's \Recent */
 	VEC(struct odd_name) odd;
 	VEC(struct str) new_kw; /* names that own defines (malloc'd) */
 };
@@ -234,6 +233,8 @@ bool op_lock(struct op *op);
 bool op_tail(struct op *op); /* the same without a lock: only reads what others wrote */
 /* Writes part's own records. 0; -1: op->res says why, and nothing of it counts. */
 int op_append(struct op *op, struct op_part *p, bool sync);
+/* I/O thread: the folder in memory is no longer the one on disk: sessions must leave. */
+void op_lost(struct op *op, struct op_part *p, const char *why);
 uint64_t op_modseq(struct op_part *p);
 uint32_t op_uid(struct op_part *p); /* 0: the last UID has been given */
 void op_odd(struct op_part *p, uint32_t uid, const char *name);
@@ -244,7 +245,7 @@ int op_keyword(struct op_part *p, struct str name);
 struct apply_opts {
 	const void *origin;
 	bool silent;
-	const uint32_t *recent;
+	uint32_t *recent; /* gets sorted */
 	size_t nrecent;
 };
 void fold_apply(struct fold *f, struct str records, const struct apply_opts *o);
@@ -277,6 +278,7 @@ struct sync {
 	bool force;            /* scan whatever the mtimes say */
 	bool claim;            /* a read-write session is there: new mail goes to cur/ */
 	bool live;             /* nothing but events needs a look */
+	bool check_name;       /* whether the folder still has its name */
 	bool looked, scanned;
 	struct buf names;      /* what is there: u8 in_new, name, NUL; again and again */
 	int64_t mtime[2];      /* before the scan */

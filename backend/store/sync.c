@@ -26,6 +26,9 @@ static void sync_prepare(struct op *op)
 		f->tail_queued = false;
 	s->claim = fold_wants_claim(f);
 	s->live = f->watch == WATCH_LIVE && !f->rescan;
+	s->check_name = f->check_name;
+	if (s->kind == SYNC_LOOK)
+		f->check_name = false;
 }
 
 void sync_waits_done(struct list *waits, const struct store_result *r)

@@ -382,6 +382,60 @@ static void compaction(void **state)
 	box_close(&x);
 }
 
+static void large_batches(void **state)
+{
+	enum { N = 2500 };
+	uint32_t uids[N];
+	char name[64];
+
+	for (uint32_t i = 0; i < N; i++) {
+		uids[i] = i + 1;
+		snprintf(name, sizeof name, "new/%u.x.h", i + 1);
+		deliver(name, "x\n");
+	}
+	struct box *x = box_open("INBOX", true);
+	assert_int_equal(x->f->msgs.n, N);
+	assert_true(x->f->msgs.a[N - 1].state & MSG_RECENT);
+	assert_string_equal(x->f->msgs.a[99].base, "100.x.h");
+	box_flags(x, uids, N, FLAGS_ADD, MSG_DELETED, NULL, 0);
+	assert_int_equal(x->last.code, STORE_OK);
+	assert_int_equal(x->flags_told, N);
+	box_expunge(x, NULL, 0);
+	assert_int_equal(x->expunged, N);
+	assert_int_equal(count_files("cur"), 0);
+	box_close(&x);
+}
+
+static void levels_only(void **state)
+{
+	make("INBOX.a.b");
+	assert_int_equal(delete_box("INBOX.a"), STORE_HASCHILDREN);
+	set.imap_folders_max = 2;
+	assert_int_equal(make("INBOX.c"), STORE_OK);
+	assert_int_equal(make("INBOX.d"), STORE_LIMIT);
+}
+
+/* What another process does to a folder that is open here. */
+static void deleted_by_others(void **state)
+{
+	make("INBOX.a");
+	make("INBOX.b");
+	struct box *x = box_open("INBOX.a", true), *y = box_open("INBOX.b", true);
+	move(".a", ".c");
+	folder_sync(x->f, on_done, NULL);
+	wait_done();
+	/* .a is not there: the session goes on, until something else has that name */
+	assert_int_equal(x->gone, 0);
+	move(".b", ".a");
+	folder_sync(x->f, on_done, NULL);
+	wait_done();
+	assert_int_equal(x->gone, 1);
+	box_close(&x);
+	box_close(&y);
+	x = box_open("INBOX.a", true);
+	box_close(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +455,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(clean_folder_is_not_scanned, setup, teardown),
 		cmocka_unit_test_setup_teardown(status, setup, teardown),
 		cmocka_unit_test_setup_teardown(compaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_batches, setup, teardown),
+		cmocka_unit_test_setup_teardown(levels_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(deleted_by_others, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
