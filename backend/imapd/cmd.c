@@ -140,6 +140,29 @@ void cmd_stored(void *ctx, const struct store_result *r)
 	cmd_wake(cmd);
 }
 
+static void job_run(struct job *job)
+{
+	struct cmd_job *j = container_of(job, struct cmd_job, job);
+
+	j->work(j->cmd);
+}
+
+static void job_done(struct job *job)
+{
+	struct cmd *cmd = container_of(job, struct cmd_job, job)->cmd;
+
+	if (cmd_back(cmd))
+		cmd_wake(cmd);
+}
+
+enum cmd_next cmd_submit(struct cmd *cmd, struct cmd_job *j, void (*work)(struct cmd *cmd), cmd_run_fn *then)
+{
+	*j = (struct cmd_job){.job = {.run = job_run, .done = job_done}, .cmd = cmd, .work = work};
+	cmd_wait(cmd);
+	jobs_submit(cmd->im->jobs, &j->job);
+	return cmd_then(cmd, then, CMD_WAIT);
+}
+
 bool cmd_full(const struct cmd *cmd)
 {
 	return conn_full(cmd->c->conn);

@@ -94,6 +94,14 @@ void cmd_wait(struct cmd *cmd);
 bool cmd_back(struct cmd *cmd);
 void cmd_wake(struct cmd *cmd);
 void cmd_stored(void *cmd, const struct store_result *r); /* store_done_fn: keeps r in cmd->result, wakes */
+/* Work on an I/O thread, which touches nothing but the command's own state: returns CMD_WAIT; the
+ * command goes on with then. j lives in that state, until the work is back. */
+struct cmd_job {
+	struct job job;
+	struct cmd *cmd;
+	void (*work)(struct cmd *cmd);
+};
+enum cmd_next cmd_submit(struct cmd *cmd, struct cmd_job *j, void (*work)(struct cmd *cmd), cmd_run_fn *then);
 bool cmd_full(const struct cmd *cmd);  /* the client's output buffer is full: return CMD_FULL */
 /* More than CMD_SLICE_US of this slice are used up: return CMD_YIELD. Cheap enough for each message. */
 bool cmd_tired(struct cmd *cmd);

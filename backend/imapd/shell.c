@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include "backend/imapd/assign.h"
 #include "backend/imapd/process.h"
-#include "backend/store/disk.h"
 #include "common/base/log.h"
 #include "common/base/rand.h"
 #include "common/io/link.h"
@@ -141,7 +140,6 @@ void shell_run(const struct settings *set, const char *maildir)
 	o.notify_fd = shell_connect_notifyd(set, o.dev, o.ino);
 	gconv = assign_open_gconv();
 	tzset();
-	disk_host_init();
 	if (priv_harden(&e) < 0 || assign_sandbox(set, fd, gconv, false, &e) < 0)
 		shell_fatal(e.text);
 	if (gconv >= 0)

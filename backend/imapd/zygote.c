@@ -6,7 +6,6 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include "backend/imapd/assign.h"
-#include "backend/store/disk.h"
 #include "common/base/log.h"
 #include "common/io/link.h"
 #include "common/ipc/spawn.h"
@@ -117,7 +116,6 @@ void zygote_run(const struct settings *set)
 	mallopt(M_TRIM_THRESHOLD, 16384);
 	mallopt(M_TOP_PAD, 4096);
 	tzset();
-	disk_host_init();
 	(void)charset_preload();
 	/* Signals to the whole group are the master's to act on; this ends with its link. */
 	signal(SIGINT, SIG_IGN);

@@ -170,7 +170,6 @@ static void open_work(struct store_op *op)
 			return;
 		}
 	}
-	disk_host_init();
 	const char *form = op->st->o.set->maildir_names;
 	o->mutf7 = !strcmp(form, "mutf7") || (!strcmp(form, "auto") && uses_mutf7(at));
 	files_purge_tmp(at);

@@ -13,7 +13,7 @@
 enum { BATCH = 64, BATCH_BYTES = 1 << 20 };
 
 struct fetch {
-	struct job job;
+	struct cmd_job job;
 	struct cmd *cmd;
 	struct fetch_plan plan;
 	struct uids uids;
@@ -106,31 +106,18 @@ static void put_memory(struct fetch *f, const struct msg *m, uint32_t seq)
 
 /* ---- batches for the I/O threads ------------------------------------------------------------------ */
 
-static void batch_run(struct job *j)
+static void batch_run(struct cmd *cmd)
 {
-	struct fetch *f = container_of(j, struct fetch, job);
+	struct fetch *f = cmd->state;
 
 	f->emitted = fetch_emit(&f->run);
-}
-
-static void batch_done(struct job *j)
-{
-	struct fetch *f = container_of(j, struct fetch, job);
-	struct cmd *cmd = f->cmd;
-
-	if (cmd_back(cmd))
-		cmd_wake(cmd);
 }
 
 static enum cmd_next batch_submit(struct cmd *cmd)
 {
 	struct fetch *f = cmd->state;
 
-	f->job.run = batch_run;
-	f->job.done = batch_done;
-	cmd_wait(cmd);
-	jobs_submit(cmd->im->jobs, &f->job);
-	return cmd_then(cmd, batch_emitted, CMD_WAIT);
+	return cmd_submit(cmd, &f->job, batch_run, batch_emitted);
 }
 
 /* Looks at what the threads found out about the messages. False: the connection has to go. */

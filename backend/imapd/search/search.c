@@ -13,7 +13,7 @@
 enum { BATCH = 64 };
 
 struct search {
-	struct job job;
+	struct cmd_job job;
 	struct cmd *cmd;
 	struct search_program prog;
 	struct search_matcher *matcher;
@@ -106,32 +106,19 @@ static void note_leaves(struct noting *k, const struct search_node *n)
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
 
-static void batch_run(struct job *j)
+static void batch_run(struct cmd *cmd)
 {
-	struct search *s = container_of(j, struct search, job);
+	struct search *s = cmd->state;
 
 	for (size_t i = 0; i < s->n; i++)
 		search_match(s->matcher, &s->target[i]);
-}
-
-static void batch_done(struct job *j)
-{
-	struct search *s = container_of(j, struct search, job);
-	struct cmd *cmd = s->cmd;
-
-	if (cmd_back(cmd))
-		cmd_wake(cmd);
 }
 
 static enum cmd_next batch_submit(struct cmd *cmd)
 {
 	struct search *s = cmd->state;
 
-	s->job.run = batch_run;
-	s->job.done = batch_done;
-	cmd_wait(cmd);
-	jobs_submit(cmd->im->jobs, &s->job);
-	return cmd_then(cmd, batch_end, CMD_WAIT);
+	return cmd_submit(cmd, &s->job, batch_run, batch_end);
 }
 
 static void batch_add(struct search *s, const struct looking *l)
