@@ -222,16 +222,20 @@ static void begin(struct client *c, bool at_literal)
 	cmd_step(cmd);
 }
 
-/* A literal is announced: APPEND's message goes to the command, everything else into memory. */
-static void on_literal(struct client *c)
+/* A literal is announced: APPEND's message goes to the command, everything else into memory. False: it
+ * is refused, and the client may wait for the parser to say so. */
+static bool on_literal(struct client *c)
 {
 	struct imap_parser *p = c->parser;
 	const struct cmd_row *row = cmdtable_find(p->name);
 
 	if (row && (row->flags & CMD_STREAM) && p->count > 0 && p->depth == 0)
 		begin(c, true);
-	else if (imap_parser_take(p) && p->literal.sync)
+	else if (!imap_parser_take(p))
+		return false;
+	else if (p->literal.sync)
 		imap_put_continue(conn_out(c->conn), "OK");
+	return true;
 }
 
 static struct imap_parser *parser(struct client *c)
@@ -259,7 +263,8 @@ static void parse(struct client *c)
 	case IMAP_PARSE_MORE:
 		break;
 	case IMAP_PARSE_LITERAL:
-		on_literal(c);
+		if (!on_literal(c))
+			parse(c);
 		break;
 	case IMAP_PARSE_COMMAND:
 		begin(c, false);

@@ -6,6 +6,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+from lib.guard import Guard  # noqa: E402
 from lib.imap import Imap  # noqa: E402
 from lib.server import Server  # noqa: E402
 
@@ -50,6 +51,25 @@ def account(shared_server):
     yield a
     for c in a.clients:
         c.close()
+
+
+@pytest.fixture(scope="module")
+def box(shared_server):
+    """One account for all tests of a file, with three messages in its INBOX."""
+    a = Account(shared_server)
+    for i in range(3):
+        a.deliver(b"From: a@example.com\nSubject: %d\n\nbody %d\n" % (i, i))
+    yield a
+    for c in a.clients:
+        c.close()
+
+
+@pytest.fixture
+def guard(shared_server):
+    """Whatever the test does to the shared server: nothing crashes, and it costs little."""
+    g = Guard(shared_server)
+    yield g
+    g.check()
 
 
 @pytest.fixture

@@ -215,6 +215,8 @@ static bool take_size(struct cmd *cmd, struct append_opts *o)
 	o->size = lit->size;
 	if (lit->literal8)
 		cmd_bad(cmd, "BINARY is not available");
+	else if (cmd->c->parser->limits.literal_minus && !lit->sync && lit->size > IMAP_LITERAL_MINUS_MAX)
+		cmd_bad(cmd, "[TOOBIG] Literals that are sent unasked hold at most 4096 bytes"); /* RFC 7888 5 */
 	else if (lit->size == 0)
 		cmd_no(cmd, "An empty message can't be stored");
 	else if (lit->size > cmd->im->set->imap_append_max)
