@@ -80,36 +80,32 @@ bool md_name_parse(struct str name, struct md_name *out)
 
 bool md_name_make(struct str base, uint8_t flags, struct str extra, bool in_new, char out[256])
 {
-	static const char letters[] = "DFRST";
+	char letters[256 + 1];
 	bool have[256] = {false};
-	size_t n = base.n;
+	size_t n = 0;
 
-	if (base.n > 255)
+	for (const char *l = "DFRST"; *l; l++)
+		if (flags & flag_of(*l))
+			letters[n++] = *l;
+	if (extra.n) { /* rare: put in ASCII order, each once */
+		while (n)
+			have[(uint8_t)letters[--n]] = true;
+		for (size_t i = 0; i < extra.n; i++)
+			if (!flag_of(extra.p[i])) /* a slice may span letters of ours */
+				have[(uint8_t)extra.p[i]] = true;
+		for (int c = 1; c < 256; c++)
+			if (have[c])
+				letters[n++] = (char)c;
+	}
+	bool suffix = n || !in_new;
+	if (base.n + (suffix ? 3 + n : 0) > 255)
 		return false;
 	memcpy(out, base.p, base.n);
-	out[n] = 0;
-	for (size_t i = 0; i < extra.n; i++)
-		if (!flag_of(extra.p[i])) /* a slice may span letters of ours */
-			have[(uint8_t)extra.p[i]] = true;
-	for (const char *l = letters; *l; l++)
-		if (flags & flag_of(*l))
-			have[(uint8_t)*l] = true;
-	bool any = false;
-	for (int c = 1; c < 256; c++)
-		any |= have[c];
-	if (in_new && !any)
-		return true;
-	if (n + 3 > 255)
-		return false;
-	memcpy(out + n, ":2,", 3);
-	n += 3;
-	for (int c = 1; c < 256; c++)
-		if (have[c]) {
-			if (n == 255)
-				return false;
-			out[n++] = (char)c;
-		}
-	out[n] = 0;
+	if (suffix) {
+		memcpy(out + base.n, ":2,", 3);
+		memcpy(out + base.n + 3, letters, n);
+	}
+	out[base.n + (suffix ? 3 + n : 0)] = 0;
 	return true;
 }
 

@@ -278,8 +278,37 @@ static bool stream(struct fetch_run *r, struct fetch_target *t)
 	return true;
 }
 
+/*
+ * A whole message that is in memory goes out in one pass: how many bytes it has on the wire is known when
+ * they are written, so room is left for the literal's head, by a good guess of its digits.
+ */
+static void emit_whole(struct fetch_run *r, struct fetch_target *t)
+{
+	char head[32];
+	int guess = snprintf(head, sizeof head, "{%zu}\r\n", r->file.n + r->file.n / 32);
+	size_t at = r->out.n;
+	struct lfcrlf s = {0};
+
+	buf_put(&r->out, head, (size_t)guess);
+	lfcrlf_put(&s, &r->out, buf_str(&r->file));
+	t->wire = r->out.n - at - (size_t)guess;
+	int n = snprintf(head, sizeof head, "{%llu}\r\n", (unsigned long long)t->wire);
+	if (n > guess)
+		buf_insert(&r->out, at, head, (size_t)(n - guess));
+	char *p = r->out.p + r->out.off + at;
+	if (n < guess) {
+		memmove(p + n, p + guess, (size_t)t->wire);
+		buf_cut(&r->out, at + (size_t)n + (size_t)t->wire);
+	}
+	memcpy(p, head, (size_t)n);
+}
+
 static bool emit_range(struct fetch_run *r, struct fetch_target *t, struct range g, const struct imap_section *s)
 {
+	if (g.whole && r->in_memory && !s->partial && g.len == r->size) {
+		emit_whole(r, t);
+		return true;
+	}
 	if (g.whole) {
 		if (!wire_size(r, g.off, g.off + g.len, &g.wire)) {
 			t->error = errno;
