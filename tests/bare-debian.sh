@@ -37,14 +37,15 @@ fi
 root=$(mktemp -d /var/tmp/posthouse-bare-root.XXXXXX)
 finish() {
     # The mounts are this namespace's own; the folder must not go while they are there.
-    umount -R "$root/dev" "$root/sys" "$root/proc" "$root/var/cache/apt/archives" 2>/dev/null || :
+    umount -R "$root" 2>/dev/null || :
     if [ "$keep" = 1 ]; then
         echo "left: $root"
-    elif ! mountpoint -q "$root/dev"; then
+    elif ! mountpoint -q "$root"; then
         rm -rf --one-file-system "$root"
     fi
 }
 trap finish EXIT
+mount --bind "$root" "$root" # unshare wants a mount point at /
 tar -C "$root" -xf "$CACHE/minbase.tar"
 chmod 755 "$root"
 mount -t proc proc "$root/proc"
