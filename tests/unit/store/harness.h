@@ -17,6 +17,7 @@
 #include "common/io/jobs.h"
 #include "common/io/loop.h"
 
+#undef UNUSED
 #define UNUSED __attribute__((unused))
 
 static struct loop *loop;
@@ -306,7 +307,7 @@ static UNUSED enum store_code rename_box(const char *from, const char *to)
 	return wait_done();
 }
 
-static UNUSED void subscribe(const char *name, bool on)
+static UNUSED void set_subscribed(const char *name, bool on)
 {
 	store_subscribe(st, str_c(name), on, on_done, NULL);
 	assert_int_equal(wait_done(), STORE_OK);

@@ -204,8 +204,8 @@ static void folders(void **state)
 	assert_int_equal(make("INBOX.Sent"), STORE_OK);
 	assert_int_equal(make("INBOX.Entw\xc3\xbcrfe"), STORE_OK);
 	assert_true(there(".Entw\xc3\xbcrfe/maildirfolder"));
-	subscribe("INBOX.gone", true);
-	subscribe("INBOX.a.b", true);
+	set_subscribed("INBOX.gone", true);
+	set_subscribed("INBOX.a.b", true);
 	list_all();
 	assert_string_equal(listing, "INBOX(c) INBOX.Entw\xc3\xbcrfe() INBOX.Sent()\\Sent INBOX.a(nc) INBOX.a.b(s) "
 				     "INBOX.gone(sx) ");
