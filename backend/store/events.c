@@ -294,11 +294,40 @@ void events_watched_scan_done(struct fold *f, struct sync *s)
 
 /* ---- the watcher's calls --------------------------------------------------------------------------- */
 
+/* Folders may have gone or have other names. Those that somebody has open are looked at now. */
+static void names_changed(struct store *st)
+{
+	list_foreach(e, &st->folds) {
+		struct fold *f = list_entry(e, struct fold, link);
+		f->check_name = true;
+		if (f->state == FOLD_OPEN && !list_empty(&f->f.listeners))
+			sync_queue(f, false, NULL);
+	}
+}
+
+static void folder_moved(struct store *st, enum watch_kind kind, struct str name)
+{
+	list_foreach(e, &st->folds) {
+		struct fold *f = list_entry(e, struct fold, link);
+		if (kind == WATCH_ARRIVED || f->state != FOLD_OPEN || !str_eq(str_c(f->disk_name), name))
+			continue;
+		f->check_name = true;
+		if (!list_empty(&f->f.listeners))
+			sync_queue(f, false, NULL);
+	}
+}
+
 static void on_subscribed(void *folder, bool ok, struct str why)
 {
-	struct fold *f = folder;
-	bool was_live = f->watch == WATCH_LIVE;
+	struct fold *f = ((struct watch_target *)folder)->f;
+	bool was_live;
 
+	if (!f) {
+		if (ok)
+			names_changed(((struct watch_target *)folder)->st);
+		return;
+	}
+	was_live = f->watch == WATCH_LIVE;
 	events_drop(f);
 	cands_clear(f);
 	f->watch = ok ? WATCH_SETTLING : WATCH_OFF;
@@ -316,9 +345,13 @@ static void on_subscribed(void *folder, bool ok, struct str why)
 
 static void on_event(void *folder, enum watch_dir dir, enum watch_kind kind, struct str name)
 {
-	struct fold *f = folder;
+	struct fold *f = ((struct watch_target *)folder)->f;
 	struct md_name n;
 
+	if (!f) {
+		folder_moved(((struct watch_target *)folder)->st, kind, name);
+		return;
+	}
 	if (f->watch == WATCH_OFF || f->state != FOLD_OPEN)
 		return;
 	if (kind == WATCH_GONE) {
@@ -346,8 +379,12 @@ static void on_event(void *folder, enum watch_dir dir, enum watch_kind kind, str
 
 static void on_overflow(void *folder)
 {
-	struct fold *f = folder;
+	struct fold *f = ((struct watch_target *)folder)->f;
 
+	if (!f) {
+		names_changed(((struct watch_target *)folder)->st);
+		return;
+	}
 	events_drop(f);
 	cands_clear(f);
 	if (f->watch != WATCH_OFF)
@@ -356,9 +393,9 @@ static void on_overflow(void *folder)
 
 static void on_journal(void *folder, uint64_t generation, uint64_t offset)
 {
-	struct fold *f = folder;
+	struct fold *f = ((struct watch_target *)folder)->f;
 
-	if (f->state != FOLD_OPEN)
+	if (!f || f->state != FOLD_OPEN)
 		return;
 	if (!f->busy && (generation < disk_generation(f->disk) ||
 			 (generation == disk_generation(f->disk) && offset <= disk_offset(f->disk))))
@@ -368,10 +405,7 @@ static void on_journal(void *folder, uint64_t generation, uint64_t offset)
 
 static void on_folders(void *ctx)
 {
-	struct store *st = ctx;
-
-	list_foreach(e, &st->folds)
-		list_entry(e, struct fold, link)->check_name = true;
+	names_changed(ctx);
 }
 
 /* Who waited for events gets a look at the disk instead. */
@@ -433,10 +467,21 @@ const struct watcher_ops fold_watcher_ops = {
 
 /* ---- the folder's calls ------------------------------------------------------------------------------ */
 
+void store_watch_start(struct store *st)
+{
+	int fd = st->o.maildir_fd;
+
+	st->target.st = st;
+	if (!st->sub)
+		st->sub = watcher_subscribe(st->watcher, fd, fd, &st->target);
+}
+
 void fold_watch_start(struct fold *f)
 {
+	store_watch_start(f->f.store);
+	f->target.f = f;
 	if (!f->sub)
-		f->sub = watcher_subscribe(f->f.store->watcher, f->files->new, f->files->cur, f);
+		f->sub = watcher_subscribe(f->f.store->watcher, f->files->new, f->files->cur, &f->target);
 }
 
 void fold_watch_stop(struct fold *f)

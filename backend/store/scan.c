@@ -85,27 +85,13 @@ static void compare(struct sync *s, bool missing)
 				*vec_push(&s->fresh) = (uint32_t)off;
 			} else {
 				bool was_new = fold_name(f, &f->f.msgs.a[i], now);
-				if (was_new == in_new && !strcmp(now, name))
-					seen[i / 8] |= (uint8_t)(1 << i % 8);
-				else
+				seen[i / 8] |= (uint8_t)(1 << i % 8);
+				if (was_new != in_new || strcmp(now, name) != 0)
 					*vec_push(&s->changed) = (uint32_t)off;
 			}
 		}
 		off += strlen(name) + 2;
 	}
-	/* Two files with one base name count once: where one is as it should be, the other is no news. */
-	size_t out = 0;
-	for (size_t k = 0; k < s->changed.n; k++) {
-		bool in_new;
-		struct md_name n;
-		md_name_parse(str_c(name_at(s, s->changed.a[k], &in_new)), &n);
-		size_t i = index_find(&f->index, &f->f, n.base);
-		if (seen[i / 8] & 1 << i % 8)
-			continue;
-		seen[i / 8] |= (uint8_t)(1 << i % 8);
-		s->changed.a[out++] = s->changed.a[k];
-	}
-	s->changed.n = out;
 	for (size_t i = 0; missing && i < f->f.msgs.n; i++)
 		if (!(f->f.msgs.a[i].state & MSG_EXPUNGED) && !(seen[i / 8] & 1 << i % 8))
 			*vec_push(&s->missing) = f->f.msgs.a[i].uid;
@@ -217,7 +203,7 @@ static void settle_known(struct sync *s, uint32_t off)
 	struct md_name n;
 	struct stat sb;
 	bool in_new;
-	char name[256], letters[256];
+	char name[256], now[256], letters[256];
 
 	snprintf(name, sizeof name, "%s", name_at(s, off, &in_new));
 	md_name_parse(str_c(name_at(s, off, &in_new)), &n);
@@ -225,10 +211,16 @@ static void settle_known(struct sync *s, uint32_t off)
 	if (i == SIZE_MAX)
 		return;
 	const struct msg *m = &f->f.msgs.a[i];
+	/* Two files with one base name count once: where one is as it should be, the other is no news. */
+	bool was_new = fold_name(f, m, now);
+	if (s->settled[i / 8] & 1 << i % 8 ||
+	    fstatat(files_fd(f->files, was_new), now, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+		return;
 	if (fstatat(files_fd(f->files, in_new), name, &sb, AT_SYMLINK_NOFOLLOW) < 0) {
 		s->unsettled = true; /* moved on; events or the next scan say where */
 		return;
 	}
+	s->settled[i / 8] |= (uint8_t)(1 << i % 8);
 	s->foreign_rename = true;
 	struct str extra = pure_extra(n.extra, letters);
 	bool claimed = in_new && s->claim && claim_file(s, &n, extra, name) == 0;
@@ -259,7 +251,8 @@ static void skipped(struct fold *f, const char *name, const char *why)
 	    L_C("why", why));
 }
 
-static void settle_fresh(struct sync *s, uint32_t off)
+/* Whether the message is known now. */
+static bool settle_fresh(struct sync *s, uint32_t off)
 {
 	struct op_part *p = &s->op.part[0];
 	struct fold *f = p->f;
@@ -273,21 +266,21 @@ static void settle_fresh(struct sync *s, uint32_t off)
 	md_name_parse(str_c(name_at(s, off, &in_new)), &n);
 	if (fstatat(files_fd(f->files, in_new), name, &sb, AT_SYMLINK_NOFOLLOW) < 0) {
 		s->unsettled = true;
-		return;
+		return false;
 	}
 	if (!md_file_ok(&sb, &why)) {
 		skipped(f, name, why);
-		return;
+		return false;
 	}
 	struct str extra = pure_extra(n.extra, letters);
 	bool claimed = in_new && s->claim && claim_file(s, &n, extra, name) == 0;
 	if (in_new && s->claim && !claimed && errno == ENOENT) {
 		s->unsettled = true; /* somebody else took it */
-		return;
+		return false;
 	}
 	uint32_t uid = op_uid(p);
 	if (!uid)
-		return;
+		return false;
 	in_new = in_new && !claimed;
 	struct rec r = {.type = REC_ADD,
 			.uid = uid,
@@ -302,6 +295,7 @@ static void settle_fresh(struct sync *s, uint32_t off)
 	if (claimed)
 		*vec_push(&p->recent) = uid;
 	note_odd(p, uid, &n, extra, in_new, name);
+	return true;
 }
 
 static int by_name(const void *a, const void *b, void *ctx)
@@ -327,9 +321,8 @@ static void settle_all_fresh(struct sync *s)
 		md_name_parse(str_c(name), &n);
 		if (last.p && str_eq(last, n.base))
 			skipped(fold_of_sync(s), name, "another file has the same base name");
-		else
-			settle_fresh(s, *off);
-		last = n.base;
+		else if (settle_fresh(s, *off))
+			last = n.base;
 	}
 }
 
@@ -392,7 +385,8 @@ static bool mtimes_changed(const struct sync *s)
 	return false;
 }
 
-/* Whether this is still the folder of that name: another process may have deleted or renamed it. */
+/* False: the folder was deleted. Where it only has lost its name, the loop decides: it may be this
+ * process that renames it. */
 static bool still_there(struct sync *s)
 {
 	const struct fold *f = fold_of_sync(s);
@@ -400,10 +394,11 @@ static bool still_there(struct sync *s)
 
 	if (fstat(f->files->cur, &sb) < 0 || sb.st_nlink == 0 || fstat(f->files->new, &sb) < 0 || sb.st_nlink == 0)
 		return false;
-	if (s->live && !s->check_name)
-		return true;
-	return fstatat(f->f.store->o.maildir_fd, f->disk_name, &sb, AT_SYMLINK_NOFOLLOW) < 0 ||
-	       (sb.st_ino == f->ino && sb.st_dev == f->dev);
+	s->name_lost = (!s->live || s->check_name) &&
+		       (fstatat(f->f.store->o.maildir_fd, s->checked_name, &sb, AT_SYMLINK_NOFOLLOW) < 0
+				? errno == ENOENT
+				: sb.st_ino != f->ino || sb.st_dev != f->dev);
+	return true;
 }
 
 /* 0: names are there to be compared; 1: nothing to look at; -1. */
@@ -415,7 +410,7 @@ static int look(struct sync *s)
 	if (s->kind == SYNC_TAIL)
 		return 1;
 	if (s->kind != SYNC_NAMES && !still_there(s)) {
-		op_lost(&s->op, &s->op.part[0], "deleted or renamed by another process");
+		op_lost(&s->op, &s->op.part[0], "deleted");
 		return -1;
 	}
 	if (s->kind == SYNC_NAMES)
@@ -444,8 +439,10 @@ void scan_work(struct op *op)
 		return;
 	if (s->claim && f->in_new)
 		settle_claims(s);
+	s->settled = xcalloc(f->f.msgs.n / 8 + 1, 1);
 	vec_foreach(off, &s->changed)
 		settle_known(s, *off);
+	free(s->settled);
 	settle_all_fresh(s);
 	settle_gone(s);
 	op_append(op, &op->part[0], false);

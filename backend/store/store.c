@@ -258,6 +258,7 @@ void store_free(struct store **stp)
 	*stp = NULL;
 	if (!st || !list_empty(&st->folds) || st->store_op_busy)
 		return;
+	watcher_unsubscribe(&st->sub);
 	watcher_free(&st->watcher);
 	loop_defer_free(&st->defer);
 	loop_timer_free(&st->cache_timer);

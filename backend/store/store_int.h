@@ -31,6 +31,11 @@ enum {
 	RESYNC_MS = 1000,
 };
 
+struct watch_target { /* what the watcher hands back; one of the two */
+	struct fold *f;
+	struct store *st; /* the Maildir itself, for its folders */
+};
+
 /* ---- the store -------------------------------------------------------------------------------- */
 struct store {
 	struct store_opts o;
@@ -47,6 +52,8 @@ struct store {
 	struct loop_defer *defer;
 	struct loop_timer *cache_timer;
 	struct watcher *watcher;
+	struct watch_target target;
+	struct watcher_sub *sub;  /* the Maildir itself */
 	store_done_fn *close_done;
 	void *close_ctx;
 };
@@ -150,6 +157,7 @@ struct fold {
 	bool rescan;      /* something was seen that only a scan settles */
 
 	/* watching, events.c */
+	struct watch_target target;
 	struct watcher_sub *sub;
 	enum fold_watch watch;
 	VEC(struct event *) events;
@@ -278,7 +286,10 @@ struct sync {
 	bool force;            /* scan whatever the mtimes say */
 	bool claim;            /* a read-write session is there: new mail goes to cur/ */
 	bool live;             /* nothing but events needs a look */
-	bool check_name;       /* whether the folder still has its name */
+	bool check_name;       /* whether the folder still has its name ... */
+	const char *checked_name; /* ... this one */
+	bool name_lost;
+	uint8_t *settled;      /* bit map of messages */
 	bool looked, scanned;
 	struct buf names;      /* what is there: u8 in_new, name, NUL; again and again */
 	int64_t mtime[2];      /* before the scan */
@@ -303,6 +314,7 @@ void scan_work(struct op *op); /* scan.c: the I/O thread's half */
 
 /* events.c */
 extern const struct watcher_ops fold_watcher_ops;
+void store_watch_start(struct store *st);
 void fold_watch_start(struct fold *f);
 void fold_watch_stop(struct fold *f);
 void events_run(struct fold *f); /* no op is under way: looks at what has come */

@@ -27,6 +27,7 @@ static void sync_prepare(struct op *op)
 	s->claim = fold_wants_claim(f);
 	s->live = f->watch == WATCH_LIVE && !f->rescan;
 	s->check_name = f->check_name;
+	s->checked_name = f->disk_name;
 	if (s->kind == SYNC_LOOK)
 		f->check_name = false;
 }
@@ -74,6 +75,14 @@ static void sync_finish(struct op *op)
 		note_clean(f, s);
 		f->rescan = s->unsettled && s->kind == SYNC_LOOK;
 	}
+	if (s->name_lost && s->checked_name == f->disk_name) {
+		if (f->f.store->store_op_busy)
+			f->check_name = true; /* perhaps we are renaming it ourselves */
+		else
+			fold_dead(f, "deleted or renamed by another process");
+		if (f->state == FOLD_DEAD)
+			result_set(&res, STORE_NONEXISTENT, "The folder was deleted or renamed.");
+	}
 	if (s->foreign_rename)
 		f->renamed_at = loop_now(f->f.store->o.loop);
 	if (s->kind == SYNC_WATCHED)
@@ -81,7 +90,7 @@ static void sync_finish(struct op *op)
 	else if (s->kind == SYNC_NAMES)
 		events_names_done(f, s);
 	/* A volume that takes no writes can still be read: the table is as good as it gets. */
-	if (res.code != STORE_OK && f->state == FOLD_OPEN && !op->part[0].lost)
+	if (res.code != STORE_OK && f->state == FOLD_OPEN)
 		res.code = STORE_OK;
 	struct list waits;
 	list_init(&waits);
