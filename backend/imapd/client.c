@@ -11,7 +11,7 @@
 #include "common/imap/reply.h"
 
 #define COMMANDS_PER_TURN 32 /* of one client, before the others have their turn */
-#define LINGER_MS 5000       /* for the last bytes to a client after BYE */
+#define LINGER_MS 5000	     /* for the last bytes to a client after BYE */
 
 void client_drop_parser(struct client *c)
 {
@@ -27,9 +27,10 @@ void client_drop_parser(struct client *c)
 static void log_end(struct client *c, const char *cause)
 {
 	LOG(L_INFO, c->ended ? c->ended : "DISCONNECTED", L_C("user", c->user), L_C("ip", c->rip),
-	    L_U("port", c->rport), L_C("session", c->session), L_U("body", c->bodies), L_U("rcvd", conn_bytes_in(c->conn)),
-	    L_U("sent", conn_bytes_out(c->conn)), L_U("time", (clock_ms() - c->since_ms) / 1000),
-	    L_C("starttls", c->tls ? "1" : "0"), L_C("cause", cause));
+	    L_U("port", c->rport), L_C("session", c->session), L_U("body", c->bodies),
+	    L_U("rcvd", conn_bytes_in(c->conn)), L_U("sent", conn_bytes_out(c->conn)),
+	    L_U("time", (clock_ms() - c->since_ms) / 1000), L_C("starttls", c->tls ? "1" : "0"),
+	    L_C("cause", cause));
 }
 
 /* A command that waits for the store keeps the view that its requests are about. */
@@ -90,7 +91,7 @@ void client_bye(struct client *c, const char *text)
 
 void client_bye_all(struct imapd *im, const char *text)
 {
-	list_foreach (e, &im->clients)
+	list_foreach(e, &im->clients)
 		client_bye(list_entry(e, struct client, link), text);
 }
 
@@ -177,7 +178,8 @@ void client_ended(struct client *c, bool bad)
 }
 
 /* The row, behind UID where that stands in front; *args is what follows. */
-static const struct cmd_row *find_row(const struct imap_parser *p, const struct imap_arg **args, bool *uid)
+static const struct cmd_row *find_row(const struct imap_parser *p, const struct imap_arg **args,
+				      bool *uid)
 {
 	const struct cmd_row *row;
 	struct str name = p->name;
@@ -244,13 +246,12 @@ static struct imap_parser *parser(struct client *c)
 
 	if (!c->parser) {
 		c->parser = xmalloc(sizeof *c->parser);
-		imap_parser_init(c->parser,
-				 &IMAP_LIMITS_SESSION(set->imap_line_max,
-						      str_eq(str_c(set->imap_literal), STR("minus"))));
+		imap_parser_init(c->parser, &IMAP_LIMITS_SESSION(set->imap_line_max,
+								 str_eq(str_c(set->imap_literal),
+									STR("minus"))));
 	}
 	return c->parser;
 }
-
 
 static void parse(struct client *c)
 {
@@ -382,7 +383,8 @@ static const struct conn_ops conn_ops = {on_input, on_drained, on_end};
 static void on_timer(void *ctx)
 {
 	struct client *c = ctx;
-	uint64_t limit = c->im->set->imap_timeout * 1000, idle = loop_now(c->im->loop) - c->input_ms;
+	uint64_t limit = c->im->set->imap_timeout * 1000,
+		 idle = loop_now(c->im->loop) - c->input_ms;
 
 	if (c->state == CLIENT_LOGOUT)
 		return;
@@ -439,8 +441,8 @@ struct client *client_new(struct imapd *im, const struct client_start *s)
 	list_append(&im->clients, &c->link);
 	im->nclients++;
 	LOG(L_INFO, "LOGIN", L_C("user", c->user), L_C("ip", c->rip), L_U("port", c->rport),
-	    L_C("protocol", "IMAP"), L_C("session", c->session), L_C("starttls", c->tls ? "1" : "0"),
-	    L_S("tls", s->facts->tls_info));
+	    L_C("protocol", "IMAP"), L_C("session", c->session),
+	    L_C("starttls", c->tls ? "1" : "0"), L_S("tls", s->facts->tls_info));
 	greet(c, s);
 	conn_unread(c->conn, s->unread);
 	return c;

@@ -12,8 +12,8 @@
 
 /* ---- results ---------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 3, 0)))
-static enum cmd_next reply(struct cmd *cmd, const char *status, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static enum cmd_next
+reply(struct cmd *cmd, const char *status, const char *fmt, va_list ap)
 {
 	char text[1024];
 	int n = snprintf(text, sizeof text, "%s ", status);
@@ -72,15 +72,18 @@ static const struct {
 	[STORE_OK] = {"", "", "ok", L_DEBUG},
 	[STORE_NONEXISTENT] = {"[NONEXISTENT]", "No such mailbox", "nonexistent", L_DEBUG},
 	[STORE_EXISTS] = {"[ALREADYEXISTS]", "Mailbox exists already", "exists", L_DEBUG},
-	[STORE_BADNAME] = {"[CANNOT]", "Not a mailbox name that is possible here", "badname", L_DEBUG},
+	[STORE_BADNAME] = {"[CANNOT]", "Not a mailbox name that is possible here", "badname",
+			   L_DEBUG},
 	[STORE_NOPERM] = {"[NOPERM]", "Permission denied", "noperm", L_WARN},
 	[STORE_OVERQUOTA] = {"[OVERQUOTA]", "No room for that", "overquota", L_WARN},
 	[STORE_TOOBIG] = {"[TOOBIG]", "Message is too big", "toobig", L_INFO},
 	[STORE_LIMIT] = {"[LIMIT]", "A limit is reached", "limit", L_WARN},
-	[STORE_EXPUNGED] = {"[EXPUNGEISSUED]", "Some of the messages are gone", "expunged", L_DEBUG},
+	[STORE_EXPUNGED] = {"[EXPUNGEISSUED]", "Some of the messages are gone", "expunged",
+			    L_DEBUG},
 	[STORE_HASCHILDREN] = {"[HASCHILDREN]", "Mailbox has children", "haschildren", L_DEBUG},
 	[STORE_INUSE] = {"[INUSE]", "Mailbox is locked, try again", "inuse", L_WARN},
-	[STORE_UNAVAILABLE] = {"[UNAVAILABLE]", "Storage fault, try again later", "unavailable", L_ERROR},
+	[STORE_UNAVAILABLE] = {"[UNAVAILABLE]", "Storage fault, try again later", "unavailable",
+			       L_ERROR},
 };
 
 enum cmd_next cmd_fault(struct cmd *cmd, const struct store_result *r)
@@ -155,7 +158,8 @@ static void job_done(struct job *job)
 		cmd_wake(cmd);
 }
 
-enum cmd_next cmd_submit(struct cmd *cmd, struct cmd_job *j, void (*work)(struct cmd *cmd), cmd_run_fn *then)
+enum cmd_next cmd_submit(struct cmd *cmd, struct cmd_job *j, void (*work)(struct cmd *cmd),
+			 cmd_run_fn *then)
 {
 	*j = (struct cmd_job){.job = {.run = job_run, .done = job_done}, .cmd = cmd, .work = work};
 	cmd_wait(cmd);

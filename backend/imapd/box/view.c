@@ -2,7 +2,7 @@
 #include "backend/imapd/box/view.h"
 #include <stdlib.h>
 
-#define DIRTY_MAX 1024     /* noted one by one; beyond, modseqs tell which messages changed */
+#define DIRTY_MAX 1024	   /* noted one by one; beyond, modseqs tell which messages changed */
 #define EXPUNGE_BATCH 4096 /* told between two looks at the output buffer */
 
 struct view {
@@ -73,7 +73,7 @@ static void hidden(const struct view *cv)
 	v->hidden_passed = v->passed;
 	v->hidden_gone = gone;
 	v->hidden.n = 0;
-	vec_foreach (uid, &v->f->tombs) {
+	vec_foreach(uid, &v->f->tombs) {
 		if (is_hidden(v, &v->f->msgs.a[folder_find(v->f, *uid)]))
 			*vec_push(&v->hidden) = *uid;
 	}
@@ -184,7 +184,7 @@ static const struct {
 	uint8_t bit;
 	const char *name;
 } flag_names[] = {
-	{MSG_DRAFT, "\\Draft"},     {MSG_ANSWERED, "\\Answered"}, {MSG_FLAGGED, "\\Flagged"},
+	{MSG_DRAFT, "\\Draft"},	    {MSG_ANSWERED, "\\Answered"}, {MSG_FLAGGED, "\\Flagged"},
 	{MSG_DELETED, "\\Deleted"}, {MSG_SEEN, "\\Seen"},
 };
 
@@ -222,7 +222,7 @@ void view_put_flag_list(const struct view *v, bool permanent, struct buf *out)
 	bool first = true;
 
 	buf_putc(out, '(');
-	vec_foreach (kw, &v->f->keywords)
+	vec_foreach(kw, &v->f->keywords)
 		put_word(out, *kw, &first);
 	if (permanent && v->keywords)
 		put_word(out, "\\*", &first);
@@ -279,7 +279,7 @@ static void tell_expunge_batch(struct view *v, uint64_t to)
 	uint32_t told = 0;
 
 	hidden(v);
-	vec_foreach (uid, &v->f->tombs) {
+	vec_foreach(uid, &v->f->tombs) {
 		size_t index = folder_find(v->f, *uid), r;
 		const struct msg *m = &v->f->msgs.a[index];
 
@@ -397,7 +397,8 @@ bool view_tell(struct view *v, bool expunge)
 		return false;
 	take_new(v);
 	if (v->counts_due) {
-		buf_printf(v->ops->out(v->ctx), "* %u EXISTS\r\n* %zu RECENT\r\n", v->exists, v->recent.n);
+		buf_printf(v->ops->out(v->ctx), "* %u EXISTS\r\n* %zu RECENT\r\n", v->exists,
+			   v->recent.n);
 		v->counts_due = false;
 	}
 	return tell_new_flags(v) && tell_dirty(v);
@@ -407,9 +408,9 @@ bool view_pending(const struct view *v)
 {
 	const struct folder *f = v->f;
 
-	return !v->gone &&
-	       (v->keywords_due || v->counts_due || v->passed < f->expunges || v->dirty.n || v->merged ||
-		v->flags_uid != v->told_uid || (f->msgs.n && f->msgs.a[f->msgs.n - 1].uid > v->told_uid));
+	return !v->gone && (v->keywords_due || v->counts_due || v->passed < f->expunges ||
+			    v->dirty.n || v->merged || v->flags_uid != v->told_uid ||
+			    (f->msgs.n && f->msgs.a[f->msgs.n - 1].uid > v->told_uid));
 }
 
 void view_push(struct view *v, bool on)

@@ -16,8 +16,8 @@ struct appending {
 	struct cmd *cmd;
 	struct append *append;
 	struct append_opts opts;
-	uint64_t left;      /* bytes of the literal still to come */
-	bool busy;          /* the store takes no more for now */
+	uint64_t left; /* bytes of the literal still to come */
+	bool busy;     /* the store takes no more for now */
 	uint32_t uidvalidity, uid;
 };
 
@@ -50,7 +50,8 @@ static enum cmd_next answer(struct cmd *cmd)
 	return cmd_ok(cmd, "[APPENDUID %u %u] APPEND Ok.", s->uidvalidity, s->uid);
 }
 
-static void on_committed(void *ctx, const struct store_result *r, uint32_t uidvalidity, uint32_t uid)
+static void on_committed(void *ctx, const struct store_result *r, uint32_t uidvalidity,
+			 uint32_t uid)
 {
 	struct appending *s = ctx;
 
@@ -175,7 +176,8 @@ static bool take_flags(struct cmd *cmd, const struct imap_arg **a, struct append
 
 	if (imap_arg_end(*a) || (*a)->type != IMAP_ARG_LIST)
 		return true;
-	switch (imap_flags_take(a, &cmd->arena, set->imap_keywords_max, set->imap_keyword_len, &flags)) {
+	switch (imap_flags_take(a, &cmd->arena, set->imap_keywords_max, set->imap_keyword_len,
+				&flags)) {
 	case IMAP_FLAGS_OK:
 		break;
 	case IMAP_FLAGS_LIMIT:
@@ -215,8 +217,10 @@ static bool take_size(struct cmd *cmd, struct append_opts *o)
 	o->size = lit->size;
 	if (lit->literal8)
 		cmd_bad(cmd, "BINARY is not available");
-	else if (cmd->c->parser->limits.literal_minus && !lit->sync && lit->size > IMAP_LITERAL_MINUS_MAX)
-		cmd_bad(cmd, "[TOOBIG] Literals that are sent unasked hold at most 4096 bytes"); /* RFC 7888 5 */
+	else if (cmd->c->parser->limits.literal_minus && !lit->sync &&
+		 lit->size > IMAP_LITERAL_MINUS_MAX)
+		cmd_bad(cmd,
+			"[TOOBIG] Literals that are sent unasked hold at most 4096 bytes"); /* RFC 7888 5 */
 	else if (lit->size == 0)
 		cmd_no(cmd, "An empty message can't be stored");
 	else if (lit->size > cmd->im->set->imap_append_max)

@@ -63,7 +63,8 @@ static enum cmd_next answer(struct cmd *cmd)
 	}
 	if (c->move)
 		return cmd_ok(cmd, "MOVE completed.");
-	return cmd_ok_long(cmd, str_c(arena_printf(&cmd->arena, "%.*sCOPY completed.", STR_ARG(c->code))));
+	return cmd_ok_long(
+		cmd, str_c(arena_printf(&cmd->arena, "%.*sCOPY completed.", STR_ARG(c->code))));
 }
 
 static void on_copied(void *ctx, const struct store_result *r, const struct uid_map *m)

@@ -17,7 +17,7 @@ static enum cmd_next invalid(struct cmd *cmd)
 }
 
 static const char *const special_uses[] = {"\\All",  "\\Archive", "\\Drafts", "\\Flagged",
-					   "\\Junk", "\\Sent",    "\\Trash"};
+					   "\\Junk", "\\Sent",	  "\\Trash"};
 
 /* "(USE (\Sent))": one attribute at most, since a folder has one purpose with us. */
 static bool take_use(struct cmd *cmd, const struct imap_arg **a, struct str *use)

@@ -37,7 +37,8 @@ static bool read_pairs(const struct imap_arg *a, struct buf *text)
 	for (unsigned pairs = 0; a; pairs++) {
 		struct str name, value;
 
-		if (pairs == IMAP_ID_PAIRS || !imap_arg_string(&a, &name) || !imap_arg_nstring(&a, &value))
+		if (pairs == IMAP_ID_PAIRS || !imap_arg_string(&a, &name) ||
+		    !imap_arg_nstring(&a, &value))
 			return false;
 		if (name.n > IMAP_ID_FIELD_MAX || value.n > IMAP_ID_VALUE_MAX)
 			return false;
@@ -63,7 +64,8 @@ enum cmd_next id_start(struct cmd *cmd)
 	if (text.n && !cmd->c->id_logged) {
 		cmd->c->id_logged = true;
 		LOG(L_INFO, "ID", L_C("user", cmd->c->user), L_C("ip", cmd->c->rip),
-		    L_U("port", cmd->c->rport), L_C("session", cmd->c->session), L_S("id", buf_str(&text)));
+		    L_U("port", cmd->c->rport), L_C("session", cmd->c->session),
+		    L_S("id", buf_str(&text)));
 	}
 	buf_deinit(&text);
 	answer(cmd_out(cmd), cmd->im->set->imap_id_fields);

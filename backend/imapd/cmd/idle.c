@@ -69,8 +69,8 @@ static void on_synced(void *ctx, const struct store_result *r)
 		return;
 	i->syncing = false;
 	if (r->code != STORE_OK)
-		LOG(L_WARN, "idle-sync-failed", L_C("user", cmd->c->user), L_C("session", cmd->c->session),
-		    L_C("cause", r->err.text));
+		LOG(L_WARN, "idle-sync-failed", L_C("user", cmd->c->user),
+		    L_C("session", cmd->c->session), L_C("cause", r->err.text));
 	cmd_wake(cmd);
 }
 

@@ -24,7 +24,7 @@ struct listing {
 	struct entry *a;
 	size_t n, next;
 	struct hmap *subscribed; /* LSUB: names, made when one is asked for */
-	struct str parent;       /* LSUB: the level that was answered last */
+	struct str parent;	 /* LSUB: the level that was answered last */
 };
 
 static void on_free(struct cmd *cmd)
@@ -55,7 +55,8 @@ static void put_entry(struct cmd *cmd, const struct listing *l, const struct ent
 		put_word(out, &first, l->lsub ? STR("\\Noselect") : STR("\\NonExistent"));
 	else if (e->bits & FOLDER_NOSELECT)
 		put_word(out, &first, STR("\\Noselect"));
-	put_word(out, &first, e->bits & FOLDER_HASCHILDREN ? STR("\\HasChildren") : STR("\\HasNoChildren"));
+	put_word(out, &first,
+		 e->bits & FOLDER_HASCHILDREN ? STR("\\HasChildren") : STR("\\HasNoChildren"));
 	if ((l->return_subscribed || l->select_subscribed) && (e->bits & FOLDER_SUBSCRIBED))
 		put_word(out, &first, STR("\\Subscribed"));
 	if (e->use.n && !l->lsub)

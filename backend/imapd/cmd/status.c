@@ -67,7 +67,8 @@ enum cmd_next status_start(struct cmd *cmd)
 
 	if (!cmd_take_mailbox(cmd, &a, &s->name))
 		return CMD_DONE;
-	if (!imap_arg_list(&a, &items) || !imap_arg_end(a) || imap_arg_end(items) || !take_items(items, s))
+	if (!imap_arg_list(&a, &items) || !imap_arg_end(a) || imap_arg_end(items) ||
+	    !take_items(items, s))
 		return cmd_bad(cmd, "Invalid arguments to STATUS");
 	cmd_wait(cmd);
 	store_status(cmd->im->store, s->name, on_status, cmd);

@@ -79,7 +79,8 @@ enum cmd_next store_start(struct cmd *cmd)
 		return CMD_DONE;
 	if (!take_item(&a, &mode, &s->silent))
 		return cmd_bad(cmd, "Invalid STORE item");
-	switch (imap_flags_take(&a, &cmd->arena, set->imap_keywords_max, set->imap_keyword_len, &flags)) {
+	switch (imap_flags_take(&a, &cmd->arena, set->imap_keywords_max, set->imap_keyword_len,
+				&flags)) {
 	case IMAP_FLAGS_OK:
 		break;
 	case IMAP_FLAGS_LIMIT:

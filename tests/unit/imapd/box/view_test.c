@@ -17,7 +17,8 @@ static struct folder folder;
 static folder_open_fn *open_done;
 static void *open_ctx;
 
-void folder_open(struct store *st, struct str name, struct folder_listener *l, folder_open_fn *done, void *ctx)
+void folder_open(struct store *st, struct str name, struct folder_listener *l, folder_open_fn *done,
+		 void *ctx)
 {
 	list_append(&folder.listeners, &l->link);
 	open_done = done;
@@ -41,7 +42,7 @@ void folder_passed(struct folder *f, struct folder_listener *l, uint64_t no)
 	size_t n = 0;
 
 	l->expunge_passed = no;
-	list_foreach (e, &f->listeners) {
+	list_foreach(e, &f->listeners) {
 		struct folder_listener *o = list_entry(e, struct folder_listener, link);
 
 		if (o->expunge_passed < min)
@@ -77,7 +78,8 @@ size_t folder_find(const struct folder *f, uint32_t uid)
 	return i;
 }
 
-void folder_changed_since(struct folder *f, uint64_t since, void (*fn)(void *ctx, size_t index), void *ctx)
+void folder_changed_since(struct folder *f, uint64_t since, void (*fn)(void *ctx, size_t index),
+			  void *ctx)
 {
 	for (size_t i = 0; i < f->msgs.n; i++) {
 		if (!(f->msgs.a[i].state & MSG_EXPUNGED) && f->msgs.a[i].modseq > since)
@@ -87,9 +89,10 @@ void folder_changed_since(struct folder *f, uint64_t since, void (*fn)(void *ctx
 
 static void announce(enum folder_change_kind kind, size_t index, const void *origin)
 {
-	struct folder_change ch = {.kind = kind, .index = index, .msg = &folder.msgs.a[index], .origin = origin};
+	struct folder_change ch = {
+		.kind = kind, .index = index, .msg = &folder.msgs.a[index], .origin = origin};
 
-	list_foreach (e, &folder.listeners) {
+	list_foreach(e, &folder.listeners) {
 		struct folder_listener *l = list_entry(e, struct folder_listener, link);
 
 		l->on_change(l->ctx, &ch);
@@ -98,8 +101,8 @@ static void announce(enum folder_change_kind kind, size_t index, const void *ori
 
 static void deliver(void)
 {
-	*vec_push(&folder.msgs) =
-		(struct msg){.uid = folder.uidnext++, .modseq = ++folder.modseq, .state = MSG_RECENT};
+	*vec_push(&folder.msgs) = (struct msg){
+		.uid = folder.uidnext++, .modseq = ++folder.modseq, .state = MSG_RECENT};
 	announce(FOLDER_ADDED, folder.msgs.n - 1, NULL);
 }
 
@@ -119,7 +122,8 @@ static void expunge(size_t index)
 	(void)vec_push(&folder.tombs);
 	while (at < folder.tombs.n - 1 && folder.tombs.a[at] < folder.msgs.a[index].uid)
 		at++;
-	memmove(&folder.tombs.a[at + 1], &folder.tombs.a[at], (folder.tombs.n - 1 - at) * sizeof(uint32_t));
+	memmove(&folder.tombs.a[at + 1], &folder.tombs.a[at],
+		(folder.tombs.n - 1 - at) * sizeof(uint32_t));
 	folder.tombs.a[at] = folder.msgs.a[index].uid;
 	announce(FOLDER_EXPUNGE, index, NULL);
 }
@@ -206,7 +210,8 @@ static void peer_open(struct peer *p, bool writable)
 
 static uint8_t flags_of(const char *line)
 {
-	return (uint8_t)((strstr(line, "\\Seen") ? MSG_SEEN : 0) | (strstr(line, "\\Flagged") ? MSG_FLAGGED : 0) |
+	return (uint8_t)((strstr(line, "\\Seen") ? MSG_SEEN : 0) |
+			 (strstr(line, "\\Flagged") ? MSG_FLAGGED : 0) |
 			 (strstr(line, "\\Deleted") ? MSG_DELETED : 0));
 }
 
@@ -366,9 +371,11 @@ static void test_keywords_come_first(void **state)
 	folder.msgs.a[0].kw = (const struct kwset *)&set;
 	reflag(0, MSG_SEEN, NULL);
 	assert_true(view_tell(a.view, true));
-	assert_said(&a, "* FLAGS ($Label1 \\Draft \\Answered \\Flagged \\Deleted \\Seen \\Recent)\r\n"
-			"* OK [PERMANENTFLAGS ($Label1 \\* \\Draft \\Answered \\Flagged \\Deleted \\Seen)] Limited\r\n"
-			"* 1 FETCH (FLAGS (\\Seen \\Recent $Label1))\r\n");
+	assert_said(
+		&a,
+		"* FLAGS ($Label1 \\Draft \\Answered \\Flagged \\Deleted \\Seen \\Recent)\r\n"
+		"* OK [PERMANENTFLAGS ($Label1 \\* \\Draft \\Answered \\Flagged \\Deleted \\Seen)] Limited\r\n"
+		"* 1 FETCH (FLAGS (\\Seen \\Recent $Label1))\r\n");
 	peer_close(&a);
 }
 
@@ -460,7 +467,10 @@ static void random_step(unsigned *seed, struct peer **peers)
 	case 3:
 		i = random_live(seed);
 		if (i != SIZE_MAX)
-			reflag(i, (uint8_t)(rand_r(seed) % 16) & (MSG_SEEN | MSG_FLAGGED | MSG_DELETED), NULL);
+			reflag(i,
+			       (uint8_t)(rand_r(seed) % 16) &
+				       (MSG_SEEN | MSG_FLAGGED | MSG_DELETED),
+			       NULL);
 		break;
 	case 4:
 		i = random_live(seed);
