@@ -15,9 +15,9 @@ struct loop_timer;
 struct loop_defer;
 
 enum client_state {
-	CLIENT_AUTH,	 /* authenticated, no folder */
+	CLIENT_AUTH,     /* authenticated, no folder */
 	CLIENT_SELECTED, /* view is the folder */
-	CLIENT_LOGOUT,	 /* BYE was said, output drains */
+	CLIENT_LOGOUT,   /* BYE was said, output drains */
 };
 
 struct client {
@@ -27,18 +27,17 @@ struct client {
 	uint32_t id; /* client_start.conn */
 	enum client_state state;
 	struct view *view;
-	struct cmd *cmd;	    /* under way, or NULL */
-	struct imap_parser *parser; /* NULL while nothing of a command has come */
-	struct loop_timer *timer;   /* inactivity */
-	struct loop_defer
-		*turn; /* a yielded command, pending changes in IDLE, or input to look at again */
-	char *bye;     /* to be said after the command at hand */
-	const char *ended; /* event name of the log line at the end, once it is known */
+	struct cmd *cmd;             /* under way, or NULL */
+	struct imap_parser *parser;  /* NULL while nothing of a command has come */
+	struct loop_timer *timer;    /* inactivity */
+	struct loop_defer *turn;     /* a yielded command, pending changes in IDLE, or input to look at again */
+	char *bye;                   /* to be said after the command at hand */
+	const char *ended;           /* event name of the log line at the end, once it is known */
 	char *user, *session, *rip;
 	uint16_t rport;
 	uint64_t since_ms, input_ms;
-	uint64_t bodies; /* bytes that FETCH read from files, for the log */
-	unsigned bad;	 /* bad commands in a row */
+	uint64_t bodies;             /* bytes that FETCH read from files, for the log */
+	unsigned bad;                /* bad commands in a row */
 	bool tls, id_logged, poll_logged, idle, eof, running;
 };
 

@@ -34,15 +34,14 @@ enum cmd_next { CMD_DONE, CMD_YIELD, CMD_FULL, CMD_WAIT };
 typedef enum cmd_next cmd_run_fn(struct cmd *cmd);
 
 enum { /* cmd_row.states: where the command is legal */
-       ST_AUTH = 1,
-       ST_SELECTED = 2,
-       ST_BOTH = 3,
+	ST_AUTH = 1,
+	ST_SELECTED = 2,
+	ST_BOTH = 3,
 };
-enum {		    /* cmd_row.flags */
-       CMD_UID = 1, /* legal with UID in front */
-       CMD_NO_EXPUNGE =
-	       2, /* without UID: no EXPUNGE may be told before the tagged reply (RFC 3501 7.4.1) */
-       CMD_STREAM = 4, /* starts when its message literal is announced (APPEND) */
+enum { /* cmd_row.flags */
+	CMD_UID = 1,        /* legal with UID in front */
+	CMD_NO_EXPUNGE = 2, /* without UID: no EXPUNGE may be told before the tagged reply (RFC 3501 7.4.1) */
+	CMD_STREAM = 4,     /* starts when its message literal is announced (APPEND) */
 };
 
 struct cmd_row {
@@ -53,30 +52,29 @@ struct cmd_row {
 const struct cmd_row *cmdtable_find(struct str name);
 
 struct cmd {
-	struct client *c; /* NULL: the client has gone */
+	struct client *c;          /* NULL: the client has gone */
 	struct imapd *im;
 	const struct cmd_row *row;
 	struct str tag;
-	bool uid;		     /* UID FETCH, UID STORE ... */
+	bool uid;                  /* UID FETCH, UID STORE ... */
 	const struct imap_arg *args; /* common/imap/args.h; they live as long as the cmd */
-	struct arena arena;	     /* freed after the tagged reply */
-	struct view *view;	     /* selected folder, or NULL */
+	struct arena arena;        /* freed after the tagged reply */
+	struct view *view;         /* selected folder, or NULL */
 	cmd_run_fn *run;
-	void *state; /* the command's own, mostly in the arena */
+	void *state;               /* the command's own, mostly in the arena */
 	void (*on_free)(struct cmd *cmd);
 	struct store_result result; /* of the last cmd_stored */
 
-	bool wants_input; /* run is called for input too, and takes it by conn_in (IDLE, APPEND) */
-	bool at_literal;  /* CMD_STREAM: the message literal has been announced */
+	bool wants_input;          /* run is called for input too, and takes it by conn_in (IDLE, APPEND) */
+	bool at_literal;           /* CMD_STREAM: the message literal has been announced */
 
 	/* cmd.c and client.c */
-	struct imap_parser
-		*parser; /* the cmd's own now, where the client went or the cmd ended early */
+	struct imap_parser *parser; /* the cmd's own now, where the client went or the cmd ended early */
 	enum cmd_next next;
 	unsigned waits;
 	bool in_run, woken, finishing, bad, refused, orphan_view;
 	uint64_t slice_us;
-	char *reply; /* tagged reply without its tag */
+	char *reply;               /* tagged reply without its tag */
 };
 
 /* ---- results: each returns CMD_DONE ----------------------------------------------------------- */
@@ -91,13 +89,11 @@ enum cmd_next cmd_fault(struct cmd *cmd, const struct store_result *r);
 enum cmd_next cmd_result(struct cmd *cmd, const char *ok);
 
 /* ---- going on --------------------------------------------------------------------------------- */
-enum cmd_next cmd_then(struct cmd *cmd, cmd_run_fn *run,
-		       enum cmd_next next); /* sets run, returns next */
+enum cmd_next cmd_then(struct cmd *cmd, cmd_run_fn *run, enum cmd_next next); /* sets run, returns next */
 void cmd_wait(struct cmd *cmd);
 bool cmd_back(struct cmd *cmd);
 void cmd_wake(struct cmd *cmd);
-void cmd_stored(void *cmd,
-		const struct store_result *r); /* store_done_fn: keeps r in cmd->result, wakes */
+void cmd_stored(void *cmd, const struct store_result *r); /* store_done_fn: keeps r in cmd->result, wakes */
 /* Work on an I/O thread, which touches nothing but the command's own state: returns CMD_WAIT; the
  * command goes on with then. j lives in that state, until the work is back. */
 struct cmd_job {
@@ -105,13 +101,12 @@ struct cmd_job {
 	struct cmd *cmd;
 	void (*work)(struct cmd *cmd);
 };
-enum cmd_next cmd_submit(struct cmd *cmd, struct cmd_job *j, void (*work)(struct cmd *cmd),
-			 cmd_run_fn *then);
-bool cmd_full(const struct cmd *cmd); /* the client's output buffer is full: return CMD_FULL */
+enum cmd_next cmd_submit(struct cmd *cmd, struct cmd_job *j, void (*work)(struct cmd *cmd), cmd_run_fn *then);
+bool cmd_full(const struct cmd *cmd);  /* the client's output buffer is full: return CMD_FULL */
 /* More than CMD_SLICE_US of this slice are used up: return CMD_YIELD. Cheap enough for each message. */
 bool cmd_tired(struct cmd *cmd);
 #define CMD_SLICE_US 5000
-struct buf *cmd_out(struct cmd *cmd); /* untagged output: whole lines only before returning */
+struct buf *cmd_out(struct cmd *cmd);  /* untagged output: whole lines only before returning */
 
 /* ---- arguments -------------------------------------------------------------------------------- */
 struct uids { /* ascending, each once */

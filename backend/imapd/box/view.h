@@ -15,10 +15,10 @@ struct view;
 
 struct view_ops { /* of the client */
 	struct buf *(*out)(void *ctx);
-	bool (*full)(void *ctx);    /* the client's output buffer is full */
-	void (*pending)(void *ctx); /* in push mode: view_tell is due, later in this turn */
-	void (*gone)(void *ctx);    /* FOLDER_GONE: the session must leave */
-	void (*live)(void *ctx);    /* folder_live has changed; may be NULL */
+	bool (*full)(void *ctx);     /* the client's output buffer is full */
+	void (*pending)(void *ctx);  /* in push mode: view_tell is due, later in this turn */
+	void (*gone)(void *ctx);     /* FOLDER_GONE: the session must leave */
+	void (*live)(void *ctx);     /* folder_live has changed; may be NULL */
 };
 
 /* Opens. done gets the view, or NULL with the fault in r. */
