@@ -179,6 +179,8 @@ static void on_client_state(struct imapd *im, uint32_t conn, bool idle, struct s
 	n->idle = idle;
 	buf_reset(&n->folder);
 	buf_str_put(&n->folder, folder);
+	if (idle)
+		loop_timer_set(p->tidy, TIDY_MS);
 	if (!loop_timer_active(p->state))
 		loop_timer_set(p->state, STATE_MS);
 }

@@ -41,6 +41,7 @@ static bool wait_for_work(struct jobs *js)
 static void *thread_main(void *arg)
 {
 	struct jobs *js = arg;
+	bool last;
 
 	pthread_mutex_lock(&js->mutex);
 	while (wait_for_work(js)) {
@@ -54,9 +55,11 @@ static void *thread_main(void *arg)
 		list_append(&js->done, &j->link);
 		loop_wake_up(js->wake);
 	}
-	js->threads--;
+	last = --js->threads == 0;
 	pthread_cond_signal(&js->ended);
 	pthread_mutex_unlock(&js->mutex);
+	if (last)
+		malloc_trim(0); /* the work is over for now: what it took goes back */
 	return NULL;
 }
 

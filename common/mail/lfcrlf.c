@@ -18,27 +18,15 @@ static void replace_nuls(char *p, size_t n)
 
 void lfcrlf_put(struct lfcrlf *s, struct buf *out, struct str chunk)
 {
-	const char *p = chunk.p;
-	size_t n = chunk.n, made = 0, i;
-	bool cr = s->cr, nuls;
+	size_t made;
+	bool nuls;
 	char *o;
 
-	if (n == 0)
+	if (chunk.n == 0)
 		return;
-	nuls = !s->keep_nul && memchr(p, 0, n);
-	o = buf_reserve(out, 2 * n);
-	while (n) {
-		i = linescan_bare(str_mem(p, n), cr);
-		memcpy(o + made, p, i);
-		made += i;
-		if (i == n)
-			break;
-		o[made++] = '\r';
-		o[made++] = '\n';
-		p += i + 1;
-		n -= i + 1;
-		cr = false;
-	}
+	nuls = !s->keep_nul && memchr(chunk.p, 0, chunk.n);
+	o = buf_reserve(out, 2 * chunk.n);
+	made = linescan_crlf(o, chunk, s->cr);
 	s->cr = chunk.p[chunk.n - 1] == '\r';
 	if (nuls)
 		replace_nuls(o, made);

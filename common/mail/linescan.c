@@ -61,19 +61,6 @@ static void fast_count(struct linescan *c, struct str s, size_t *i)
 	}
 }
 
-static void fast_bare(struct str s, size_t *i)
-{
-	unsigned hits;
-
-	for (; s.n - *i >= 16; *i += 16) {
-		hits = bare_lfs(s.p + *i);
-		if (hits) {
-			*i += (unsigned)__builtin_ctz(hits);
-			return;
-		}
-	}
-}
-
 static void fast_dash(struct str s, size_t *i)
 {
 	unsigned hits;
@@ -86,11 +73,34 @@ static void fast_dash(struct str s, size_t *i)
 		}
 	}
 }
-#else
-static void fast_count(struct linescan *c, struct str s, size_t *i)
+
+/* Copies from *i on and puts a CR before each bare LF, until fewer than 16 remain. Writes 16 at a time. */
+static char *fast_crlf(char *o, struct str s, size_t *i)
 {
+	const char *p = s.p + *i, *end = s.p + s.n;
+	unsigned hits, n;
+
+	while (end - p >= 16) {
+		_mm_storeu_si128((__m128i *)(void *)o, _mm_loadu_si128((const __m128i *)(const void *)p));
+		hits = bare_lfs(p);
+		n = hits ? (unsigned)__builtin_ctz(hits) : 16;
+		p += n;
+		o += n;
+		if (hits) {
+			*o++ = '\r';
+			*o++ = '\n';
+			p++;
+		}
+	}
+	*i = (size_t)(p - s.p);
+	return o;
 }
-static void fast_bare(struct str s, size_t *i)
+#else
+static char *fast_crlf(char *o, struct str s, size_t *i)
+{
+	return o;
+}
+static void fast_count(struct linescan *c, struct str s, size_t *i)
 {
 }
 static void fast_dash(struct str s, size_t *i)
@@ -117,18 +127,6 @@ void linescan_count(struct linescan *c, struct str s, bool cr)
 	}
 }
 
-size_t linescan_bare(struct str s, bool cr)
-{
-	size_t i = 1;
-
-	if (s.n == 0 || (s.p[0] == '\n' && !cr))
-		return 0;
-	fast_bare(s, &i);
-	while (i < s.n && !(s.p[i] == '\n' && s.p[i - 1] != '\r'))
-		i++;
-	return i;
-}
-
 size_t linescan_dash(struct str s)
 {
 	size_t i = 1;
@@ -139,4 +137,23 @@ size_t linescan_dash(struct str s)
 	while (i < s.n && !(s.p[i] == '-' && s.p[i - 1] == '\n'))
 		i++;
 	return i;
+}
+
+size_t linescan_crlf(char *o, struct str s, bool cr)
+{
+	char *begin = o;
+	size_t i = 1;
+
+	if (s.n == 0)
+		return 0;
+	if (s.p[0] == '\n' && !cr)
+		*o++ = '\r';
+	*o++ = s.p[0];
+	o = fast_crlf(o, s, &i);
+	for (; i < s.n; i++) {
+		if (s.p[i] == '\n' && s.p[i - 1] != '\r')
+			*o++ = '\r';
+		*o++ = s.p[i];
+	}
+	return (size_t)(o - begin);
 }

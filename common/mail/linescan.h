@@ -10,7 +10,7 @@ struct linescan {
 };
 /* Adds to *c; cr says whether the byte before the first one was a CR. */
 void linescan_count(struct linescan *c, struct str s, bool cr);
-/* Index of the first bare LF, s.n where there is none. */
-size_t linescan_bare(struct str s, bool cr);
+/* Copies s to o, which has room for 2 * s.n, with a CR before each bare LF. Returns the bytes made. */
+size_t linescan_crlf(char *o, struct str s, bool cr);
 /* Index of the first '-' behind an LF (the byte before s is looked at by the caller), or s.n. */
 size_t linescan_dash(struct str s);
