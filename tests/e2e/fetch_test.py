@@ -160,3 +160,17 @@ def test_broken_messages_are_served(account):
         body = section(c, "", i)
         assert size == len(body or b"")
     assert email.message_from_bytes(WIRE, policy=email.policy.SMTP)["Subject"] == "caf\u00e9"
+
+
+def test_sizes_around_another_digit(account):
+    """The literal says just the bytes that come, where CRs give the size one digit more and where not."""
+    made = [b"Subject: x\n\n" + b"a" * n + b"\n" * lines for n in (70, 80, 85, 86, 87, 88, 960, 985, 9960, 9990)
+            for lines in (1, 2, 9)]
+    for text in made:
+        account.deliver(text)
+    c = account.client(select="INBOX")
+    got = sorted(len(found.group(2)) - int(found.group(1))
+                 for found in c.ok("FETCH 1:* BODY.PEEK[]").all(rb"BODY\[\] \{(\d+)\}\r\n(.*)\)$"))
+    assert got == [0] * len(made)
+    sizes = sorted(int(found.group(1)) for found in c.ok("FETCH 1:* RFC822.SIZE").all(rb"SIZE (\d+)"))
+    assert sizes == sorted(len(text) + text.count(b"\n") for text in made)
