@@ -289,6 +289,8 @@ void disk_close(struct disk **dp)
 		disk_unlock(d);
 	if (d->journal >= 0)
 		close(d->journal);
+	if (d->ph >= 0 && d->own_file)
+		lock_forget(d);
 	if (d->ph >= 0)
 		close(d->ph);
 	buf_deinit(&d->pending);

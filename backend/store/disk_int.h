@@ -26,6 +26,8 @@ struct disk {
 	struct buf pending;          /* read while the lock was being taken; goes to disk_lock's caller */
 	bool locked;
 	char token[LOCK_TOKEN_LEN + 1]; /* what our lock file holds */
+	bool own_file;               /* lock.TOKEN is there, or is the lock now */
+	bool no_rename;              /* the file system can't rename without replacing */
 };
 
 /* journal.c */
@@ -60,6 +62,7 @@ int disk_seal(struct disk *d, struct err *e);
 int lock_take(struct disk *d, struct err *e);
 bool lock_ours(const struct disk *d);
 void lock_release(struct disk *d);
+void lock_forget(struct disk *d); /* takes lock.TOKEN away */
 
 /* mark.c: 0; -1 errno (ENOENT: none, EBADMSG: damaged) */
 int mark_read(int ph, struct disk_mark *m);

@@ -13,7 +13,7 @@
 
 #define JOURNAL_MAGIC 0x314a4850u  /* "PHJ1" */
 #define SNAPSHOT_MAGIC 0x31534850u /* "PHS1" */
-enum { FORMAT = 1, SNAPSHOT_HEAD = 32, KEEP_SECONDS = 3600 };
+enum { FORMAT = 1, SNAPSHOT_HEAD = 32, KEEP_SECONDS = 3600, LEFT_OVER_SECONDS = 86400 };
 
 void journal_name(char out[40], const char *kind, uint64_t gen)
 {
@@ -250,6 +250,15 @@ static DIR *open_listing(int ph)
 	return dir;
 }
 
+/* A lock's file whose user was killed. One that is alive makes itself another. */
+static void remove_left_over(int ph, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(ph, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime + LEFT_OVER_SECONDS < clock_wall_s())
+		unlinkat(ph, name, 0);
+}
+
 int journal_newest(int ph, uint64_t *gen)
 {
 	DIR *dir = open_listing(ph);
@@ -259,9 +268,12 @@ int journal_newest(int ph, uint64_t *gen)
 	*gen = 0;
 	if (!dir)
 		return -1;
-	for (errno = 0; (de = readdir(dir)); errno = 0)
+	for (errno = 0; (de = readdir(dir)); errno = 0) {
 		if (generation_of(de->d_name, "journal", &g) && g > *gen)
 			*gen = g;
+		else if (!strncmp(de->d_name, "lock.", 5))
+			remove_left_over(ph, de->d_name);
+	}
 	int saved = errno;
 	closedir(dir);
 	errno = saved;

@@ -5,6 +5,10 @@
  *
  *     token boot-id pid-namespace pid host
  *
+ * Making and removing a file each time is slow (ext4 looks for an inode that wasn't freed just now: half a
+ * millisecond), so where the file system can rename without replacing, each user has a file of its own,
+ * lock.TOKEN, which becomes "lock" and back.
+ *
  * A lock whose maker is dead on this very kernel is taken over at once, one of another host when it
  * is older than lock_stale by the file server's clock. Thieves are kept apart by posthouse/steal.
  */
@@ -75,11 +79,15 @@ static int read_lock(int ph, char text[LOCK_TEXT_MAX], struct stat *st)
 	return 0;
 }
 
-/* 0 made; -1 errno, EEXIST = somebody has it. */
-static int make_lock(struct disk *d)
+static void own_name(const struct disk *d, char out[64])
+{
+	snprintf(out, 64, "lock.%s", d->token);
+}
+
+static int make_file(struct disk *d, const char *name)
 {
 	char text[LOCK_TEXT_MAX];
-	int f = openat(d->ph, "lock", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int f = openat(d->ph, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (f < 0)
 		return -1;
@@ -92,11 +100,45 @@ static int make_lock(struct disk *d)
 		ok = false;
 	}
 	if (!ok) {
-		unlinkat(d->ph, "lock", 0);
+		unlinkat(d->ph, name, 0);
 		errno = saved;
 		return -1;
 	}
 	return 0;
+}
+
+/* 0 made; -1 errno, EEXIST = somebody has it. */
+static int make_lock(struct disk *d)
+{
+	char own[64];
+
+	if (d->no_rename)
+		return make_file(d, "lock");
+	own_name(d, own);
+	/* Its age counts from now, by the server's clock, even before it is the lock. */
+	if (d->own_file && utimensat(d->ph, own, NULL, AT_SYMLINK_NOFOLLOW) < 0)
+		d->own_file = false;
+	if (!d->own_file && make_file(d, own) < 0)
+		return -1;
+	d->own_file = true;
+	if (renameat2(d->ph, own, d->ph, "lock", RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	d->no_rename = true;
+	lock_forget(d);
+	return make_file(d, "lock");
+}
+
+void lock_forget(struct disk *d)
+{
+	char own[64];
+
+	if (!d->own_file)
+		return;
+	own_name(d, own);
+	unlinkat(d->ph, own, 0);
+	d->own_file = false;
 }
 
 /* Seconds by the file server's own clock: the mtime that it gives to a file of ours. */
@@ -172,7 +214,8 @@ int lock_take(struct disk *d, struct err *e)
 	uint64_t end = clock_ms() + d->o.lock_timeout_ms, next_look = 0, nap_us = 200;
 
 	disk_host_init();
-	make_token(d);
+	if (!d->own_file)
+		make_token(d);
 	for (;;) {
 		if (make_lock(d) == 0)
 			return 0;
@@ -203,6 +246,11 @@ bool lock_ours(const struct disk *d)
 
 void lock_release(struct disk *d)
 {
-	if (lock_ours(d))
+	char own[64];
+
+	if (!lock_ours(d))
+		return;
+	own_name(d, own);
+	if (!d->own_file || renameat(d->ph, "lock", d->ph, own) < 0)
 		unlinkat(d->ph, "lock", 0);
 }
