@@ -119,28 +119,54 @@ static void want_scan(struct fold *f)
 	store_later(f->f.store);
 }
 
+static bool cand_ripe(const struct fold *f, const struct cand *c, uint64_t now)
+{
+	return c->left && c->need <= f->settled && now - c->since >= GONE_FENCE_MS;
+}
+
+/* Hands the ripe ones over: whether expunged, there after all or no longer in the table, they are settled. */
+static struct sync *gone_sync(struct fold *f, uint64_t now)
+{
+	struct sync *s = sync_new(f, SYNC_NAMES);
+	struct hmap *all = f->cands;
+	size_t it = 0;
+	struct str base;
+	void *v;
+
+	f->cands = hmap_new();
+	while (hmap_next(all, &it, &base, &v)) {
+		struct cand *c = v;
+		if (cand_ripe(f, c, now)) {
+			*vec_push(&s->gone) = c->uid;
+			free(c);
+		} else {
+			hmap_put(f->cands, base, c);
+		}
+	}
+	hmap_free(&all);
+	return s;
+}
+
 /* All that had happened before fence number f->settled is in the table. */
 static void judge(struct fold *f)
 {
 	uint64_t now = loop_now(f->f.store->o.loop);
-	struct sync *s = NULL;
+	struct sync *s;
 	size_t it = 0;
-	struct str base;
 	void *v;
-	bool left = false, moving = false, stale = false;
+	bool left = false, moving = false, stale = false, ripe = false;
 
-	while (f->cands && hmap_next(f->cands, &it, &base, &v)) {
+	while (f->cands && hmap_next(f->cands, &it, NULL, &v)) {
 		struct cand *c = v;
-		if (c->left && c->need <= f->settled && now - c->since >= GONE_FENCE_MS) {
-			if (!s)
-				s = sync_new(f, SYNC_NAMES);
-			*vec_push(&s->gone) = c->uid;
+		if (cand_ripe(f, c, now)) {
+			ripe = true;
 			continue;
 		}
 		left |= c->left;
 		moving |= !c->left;
 		stale |= !c->left && now - c->since > MOTION_STALE_MS;
 	}
+	s = ripe ? gone_sync(f, now) : NULL;
 	if (stale) {
 		cands_clear(f);
 		want_scan(f);
@@ -262,11 +288,6 @@ void events_names_done(struct fold *f, struct sync *s)
 		if (c && !c->left && i != SIZE_MAX && fold_name(f, &f->f.msgs.a[i], now) == (bool)*p &&
 		    !strcmp(now, p + 1))
 			cand_drop(f, n.base);
-	}
-	vec_foreach(uid, &s->gone) { /* expunged, or there after all: settled either way */
-		size_t i = folder_find(&f->f, *uid);
-		if (i < f->f.msgs.n && f->f.msgs.a[i].uid == *uid)
-			cand_drop(f, str_c(f->f.msgs.a[i].base));
 	}
 }
 

@@ -9,9 +9,10 @@ from .server import BIN
 
 
 class Shell(Imap):
-    """An Imap client whose server is a child process on a socket pair. Settings go by PH_NAME."""
+    """An Imap client whose server is a child process on a socket pair. Settings go by PH_NAME, or in conf; prefix
+    is what the command line begins with ("setpriv ...")."""
 
-    def __init__(self, maildir, timeout=20, **settings):
+    def __init__(self, maildir, timeout=20, prefix=(), conf=None, **settings):
         env = {k: v for k, v in os.environ.items() if not k.startswith("PH_") and k not in ("MAILDIR", "IMAPLOGINTAG")}
         env.update({"PH_" + name: str(value) for name, value in settings.items()})
         env["AUTHENTICATED"] = "demo"
@@ -19,7 +20,7 @@ class Shell(Imap):
         self.sock, theirs = socket.socketpair()
         self.sock.settimeout(timeout)
         self.errors = open(str(maildir) + ".stderr", "ab+")
-        self.process = subprocess.Popen([os.path.join(BIN, "imapd"), str(maildir)], stdin=theirs, stdout=theirs,
+        self.process = subprocess.Popen([*prefix, os.path.join(BIN, "imapd"), *(["-C", conf] if conf else []), str(maildir)], stdin=theirs, stdout=theirs,
                                         stderr=self.errors, env=env)
         theirs.close()
         self.timeout, self.number, self.buffer = timeout, 0, b""
