@@ -103,10 +103,14 @@ static void gone_tick(void *ctx)
 
 static void gone_later(struct fold *f, unsigned ms)
 {
+	uint64_t now = loop_now(f->f.store->o.loop);
+
 	if (!f->gone_timer)
 		f->gone_timer = loop_timer_new(f->f.store->o.loop, gone_tick, f);
-	if (!loop_timer_active(f->gone_timer))
-		loop_timer_set(f->gone_timer, ms);
+	if (loop_timer_active(f->gone_timer) && f->gone_due <= now + ms)
+		return;
+	f->gone_due = now + ms;
+	loop_timer_set(f->gone_timer, ms);
 }
 
 /* Something moved without end, or events are missing: only a scan settles it. */

@@ -170,6 +170,7 @@ struct fold {
 	bool check_name;      /* another process changed the list of folders */
 	uint64_t renamed_at;  /* when another program last renamed something */
 	struct loop_timer *gone_timer;
+	uint64_t gone_due; /* when it fires */
 	struct list sync_waits; /* struct sync_wait: for the events before a fence */
 };
 static inline struct fold *fold_of(struct folder *f)

@@ -81,7 +81,7 @@ class Truth:
                 continue
             assert e.alive is not False, "UID %d of %s is back: %r" % (uid, folder, e)
             flags = found[uid][1]
-            for flag, on in e.flags.items():
+            for flag, on in e.flags.items() if e.alive else ():
                 assert on is None or (flag in flags) == on, "%s of UID %d in %s isn't %s: %s %r" % (
                     flag, uid, folder, on, sorted(flags), e)
             e.alive, e.flags = True, {f: f in flags for f in FLAGS}
