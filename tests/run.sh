@@ -60,8 +60,8 @@ step "shell scripts" shellcheck -S warning deploy/quickstart.sh tests/run.sh tes
 step "units under ASan and UBSan" make -s -j"$jobs" check-asan
 step "fuzzing, a few seconds each" make -s -j"$jobs" fuzz-smoke FUZZ_SECONDS=4
 step "end to end" /usr/bin/python3 -m pytest -q --maxfail=20 tests/e2e
-# The daemons can't be traced, so leaks are looked for in the units alone.
-step "end to end under ASan and UBSan" env POSTHOUSE_BIN="$PWD/build/gcc-san/bin" ASAN_OPTIONS=detect_leaks=0 \
+# The daemons can't be traced: leaks are looked for in the units alone. A small quarantine: some measure memory.
+step "end to end under ASan and UBSan" env POSTHOUSE_BIN="$PWD/build/gcc-san/bin" ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=4 \
     /usr/bin/python3 -m pytest -q --maxfail=20 tests/e2e -m "not slow"
 [ ! -x tests/bench/run ] || step "benchmark, short" make -s bench-quick
 echo "$summary"
