@@ -74,7 +74,8 @@ def wait(numbers, account):
 
 
 def deliver(maildir):
-    name = "%d.M%dP%d.demo" % (time.time(), time.time_ns() // 1000 % 1000000, os.getpid())
+    now = time.time_ns()
+    name = "%d.M%06dP%d.demo" % (now // 10**9, now // 1000 % 10**6, os.getpid())
     tmp, new = os.path.join(maildir, "tmp", name), os.path.join(maildir, "new", name)
     with open(tmp, "w", encoding="ascii") as mail:
         mail.write("From: Posthouse <postmaster@localhost>\nTo: demo@localhost\n"

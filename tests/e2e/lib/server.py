@@ -180,7 +180,8 @@ class Server:
         if not os.path.isdir(path):
             self.make_maildir(user, folder)
         Server.counter += 1
-        name = "%d.M%dP%dQ%d.test" % (time.time(), time.time_ns() // 1000 % 1000000, os.getpid(), Server.counter)
+        now = time.time_ns()  # names sort as they were made
+        name = "%d.M%06dP%dQ%06d.test" % (now // 10**9, now // 1000 % 10**6, os.getpid(), Server.counter)
         if flags is not None:
             sub, name = "cur", "%s:2,%s" % (name, flags)
         if isinstance(text, str):
