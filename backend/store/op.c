@@ -165,12 +165,34 @@ int op_append(struct op *op, struct op_part *p, bool sync)
 	return -1;
 }
 
+static void apply_part(struct op *op, struct op_part *p)
+{
+	struct apply_opts o = {0};
+
+	if (p->lost || p->f->state == FOLD_DEAD)
+		return;
+	if (p->foreign.n)
+		p->f->wrote = true;
+	fold_apply(p->f, buf_str(&p->foreign), &o);
+	buf_reset(&p->foreign);
+	if (op->again || (p->own.n && !p->appended))
+		return;
+	o = (struct apply_opts){op->origin, op->silent, p->recent.a, p->recent.n};
+	fold_apply(p->f, buf_str(&p->own), &o);
+	vec_foreach(odd, &p->odd)
+		fold_apply_odd(p->f, odd);
+}
+
 static void op_run(struct job *j)
 {
 	struct op *op = container_of(j, struct op, job);
 
-	op->again = false;
-	op->work(op);
+	do {
+		op->again = false;
+		op->work(op);
+		if (op->apply_here)
+			apply_part(op, &op->part[0]);
+	} while (op->again && op->apply_here);
 	if (op->again)
 		return;
 	for (unsigned i = 0; i < op->nparts; i++)
@@ -180,23 +202,10 @@ static void op_run(struct job *j)
 
 /* ---- loop ----------------------------------------------------------------------------------------- */
 
-static void apply_part(struct op *op, struct op_part *p)
+/* The loop's half, when the table is up to date. */
+static void part_applied(struct op *op, struct op_part *p)
 {
-	struct apply_opts o = {0};
-
-	if (p->lost || p->f->state == FOLD_DEAD)
-		return;
-	fold_apply(p->f, buf_str(&p->foreign), &o);
-	if (p->foreign.n)
-		p->f->wrote = true;
-	buf_reset(&p->foreign);
-	if (op->again || (p->own.n && !p->appended))
-		return;
-	o = (struct apply_opts){op->origin, op->silent, p->recent.a, p->recent.n};
-	fold_apply(p->f, buf_str(&p->own), &o);
-	vec_foreach(odd, &p->odd)
-		fold_apply_odd(p->f, odd);
-	if (!p->appended)
+	if (p->lost || p->f->state == FOLD_DEAD || !p->appended || op->again)
 		return;
 	p->f->wrote = true;
 	fold_compact_if_large(p->f);
@@ -208,8 +217,11 @@ static void op_done(struct job *j)
 {
 	struct op *op = container_of(j, struct op, job);
 
-	for (unsigned i = 0; i < op->nparts; i++)
-		apply_part(op, &op->part[i]);
+	for (unsigned i = 0; i < op->nparts; i++) {
+		if (!op->apply_here)
+			apply_part(op, &op->part[i]);
+		part_applied(op, &op->part[i]);
+	}
 	if (op->again) {
 		op->again = false;
 		jobs_submit(op->part[0].f->f.store->o.jobs, &op->job);
@@ -236,7 +248,6 @@ static void op_submit(struct op *op)
 {
 	struct store *st = op->part[0].f->f.store;
 
-	op->started = true;
 	op->job = (struct job){.run = op_run, .done = op_done};
 	for (unsigned i = 0; i < op->nparts; i++)
 		if (op->part[i].f->state != FOLD_OPEN && op->res.code == STORE_OK &&

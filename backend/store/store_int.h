@@ -144,6 +144,7 @@ struct fold {
 	struct op *append_op; /* queued, not started: takes further appends along */
 	struct sync *sync_op; /* the same */
 	bool tail_queued;
+	bool known;           /* the first sync has begun: others may look at the table */
 	unsigned names_ops;   /* SYNC_NAMES under way or queued */
 	struct loop_timer *flush_timer;
 	bool flags_dirty;      /* renames in cur/ and journal records that aren't synced */
@@ -227,7 +228,8 @@ struct op {
 	void (*work)(struct op *op);    /* I/O thread; may be called again from its start, see op_lock */
 	void (*finish)(struct op *op);  /* loop; the table is up to date; ends with op_free */
 	void (*free)(struct op *op);    /* of the struct around it */
-	bool again, started, unlocked;
+	bool again;
+	bool apply_here; /* nobody knows the table yet: the I/O thread may change it itself */
 	struct store_result res;
 	const void *origin;
 	bool silent;

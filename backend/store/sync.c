@@ -25,6 +25,8 @@ static void sync_prepare(struct op *op)
 	if (s->kind == SYNC_TAIL)
 		f->tail_queued = false;
 	s->claim = fold_wants_claim(f);
+	s->op.apply_here = !f->known;
+	f->known = true;
 	s->live = f->watch == WATCH_LIVE && !f->rescan;
 	s->check_name = f->check_name;
 	s->checked_name = f->disk_name;
