@@ -200,6 +200,7 @@ class World:
                 s.must(batch.concurrent or any(e.alive is not True for _, _, e in picked), "nothing had gone: %r" % reply)
             for _, key, e in picked:
                 doubt = gone or batch.flagged[key] > 1 or (not mode and key in self.truth.foreign)
+                e.story.append("%s %s %s%s" % (s.label, mode, flags, " in doubt" if doubt else ""))
                 for f in touched:
                     e.flags[f] = None if doubt else f in flags if mode != "-" else False
             if silent:
@@ -304,6 +305,7 @@ class World:
                 flags = {} if doubt else {f: e.flags.get(f) for f in FLAGS + KEYWORDS}
                 unsure = batch.removed(int(v)) and flags.get("\\Deleted") is not False
                 self.truth.arrived(to, int(v), uids[key[1]], e.subject, None if unsure else True, flags)
+                self.truth.entries[int(v), uids[key[1]]].story.append("%s copied it from %s" % (s.label, e))
                 if move:
                     e.alive = False
 
@@ -353,6 +355,7 @@ class World:
                 for key, e in entries:
                     self.truth.foreign.add(key)
                     batch.deleting.add(key)
+                    e.story.append("foreign %s -> %s%s" % (name, flags, "" if sure else " in doubt"))
                     e.flags.update((f, f in flags if sure else None) for f in FLAGS)
                 return
             if kind == "unlink":

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What must be in the folders after what was acknowledged, as far as that can be said for certain: None is "either"."""
 
+import collections
+
 FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft")
 LETTER = dict(zip(FLAGS, "SRFTD"))
 
@@ -10,9 +12,10 @@ class Entry:
 
     def __init__(self, subject, alive, flags=None):
         self.subject, self.alive, self.flags = subject, alive, dict(flags or {})
+        self.story = collections.deque(maxlen=12)
 
     def __repr__(self):
-        return "%s alive=%s %s" % (self.subject, self.alive, self.flags)
+        return "%s alive=%s %s\n%s" % (self.subject, self.alive, self.flags, "\n".join(self.story))
 
 
 class Truth:
