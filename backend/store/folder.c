@@ -14,6 +14,7 @@ struct fold_wait {
 	struct store_result res;
 	struct sync_wait sync;
 	bool no_sync;
+	bool again;   /* the folder in memory was no longer the one of that name; once */
 	struct op op; /* passes on, later, a folder that is in memory */
 };
 
@@ -139,6 +140,23 @@ static void wait_over(struct fold_wait *w, const struct store_result *r)
 		fold_put(f);
 }
 
+static void wait_start(struct store *st, struct str name, struct fold_wait *w);
+
+/* Another process deleted the folder, and may have made one of the same name again: opened anew. */
+static bool wait_again(struct fold_wait *w)
+{
+	struct fold *old = w->f;
+
+	if (old->state != FOLD_DEAD || w->again)
+		return false;
+	w->again = true;
+	list_remove(&w->link);
+	list_remove(&w->all);
+	wait_start(old->f.store, str_c(old->f.name), w);
+	fold_put(old);
+	return true;
+}
+
 static void pass_free(struct op *op)
 {
 }
@@ -149,7 +167,8 @@ static void passed(struct op *op)
 	struct store_result res = op->res;
 
 	op_free(op);
-	wait_over(w, &res);
+	if (!wait_again(w))
+		wait_over(w, &res);
 }
 
 static void wait_pass(struct fold_wait *w)
@@ -162,7 +181,8 @@ static void wait_pass(struct fold_wait *w)
 
 static void wait_synced(void *ctx, const struct store_result *r)
 {
-	wait_over(ctx, r);
+	if (!wait_again(ctx))
+		wait_over(ctx, r);
 }
 
 static void wait_sync(struct fold_wait *w)
@@ -236,7 +256,7 @@ static void wait_start(struct store *st, struct str name, struct fold_wait *w)
 	list_append(&f->waits, &w->link);
 	if (fresh)
 		fold_open_start(f);
-	else if (f->state == FOLD_OPEN && w->no_sync)
+	else if (f->state == FOLD_OPEN && w->no_sync && !f->check_name)
 		wait_pass(w);
 	else if (f->state == FOLD_OPEN)
 		wait_sync(w);

@@ -199,7 +199,7 @@ class World:
                 s.must("EXPUNGEISSUED" in reply.text, "STORE: %r" % reply)
                 s.must(batch.concurrent or any(e.alive is not True for _, _, e in picked), "nothing had gone: %r" % reply)
             for _, key, e in picked:
-                doubt = gone or batch.flagged[key] > 1 or (not mode and key in self.truth.foreign)
+                doubt = gone or batch.flagged[key] > 1 or key in self.truth.foreign
                 e.story.append("%s %s %s%s" % (s.label, mode, flags, " in doubt" if doubt else ""))
                 for f in touched:
                     e.flags[f] = None if doubt else f in flags if mode != "-" else False
@@ -264,7 +264,8 @@ class World:
                 s.must("EXPUNGEISSUED" in reply.text, "FETCH: %r" % reply)
             for _, key, e in picked:
                 if seen:
-                    e.flags["\\Seen"] = True if reply.ok and batch.flagged[key] == 1 and e.alive else None
+                    sure = reply.ok and batch.flagged[key] == 1 and e.alive and key not in self.truth.foreign
+                    e.flags["\\Seen"] = True if sure else None
 
         def lost():
             for _, _, e in picked:
@@ -352,12 +353,15 @@ class World:
                 base = name.partition(":2,")[0]
                 os.rename(os.path.join(at, sub, name),
                           os.path.join(at, "cur", base + ":2," + "".join(sorted(LETTER[f] for f in flags))))
+                self.truth.foreign.add((folder, subject))
                 for key, e in entries:
                     self.truth.foreign.add(key)
                     batch.deleting.add(key)
                     e.story.append("foreign %s -> %s%s" % (name, flags, "" if sure else " in doubt"))
                     e.flags.update((f, f in flags if sure else None) for f in FLAGS)
                 return
+            if batch.concurrent:
+                self.truth.doubtful.add((folder, subject))
             if kind == "unlink":
                 os.unlink(os.path.join(at, sub, name))
             else:

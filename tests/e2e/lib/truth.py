@@ -24,7 +24,10 @@ class Truth:
         self.entries = {}   # (UIDVALIDITY, UID) -> Entry
         self.pending = {}   # (folder, subject) -> True: must come, None: may come
         self.used = set()   # UIDVALIDITYs
-        self.foreign = set()  # keys whose flags another program changed since the last sweep
+        # Keys, and (folder, subject), whose flags another program changed since the last sweep: the server may
+        # hear of it after the next command, as if it had come first.
+        self.foreign = set()
+        self.doubtful = set()  # (folder, subject) of files that other programs took while commands ran
 
     def validity(self, folder, validity):
         known = self.names.get(folder)
@@ -42,6 +45,8 @@ class Truth:
             key = (folder, subject)
             assert key in self.pending, "a message nobody knows in %s: UID %d, %s" % (folder, uid, subject)
             self.entries[validity, uid] = Entry(subject, self.pending[key])
+            if key in self.foreign:
+                self.foreign.add((validity, uid))
             if self.pending[key]:
                 del self.pending[key]
         assert self.entries[validity, uid].subject == subject, "UID %d of %s was %s, is %s" % (
@@ -52,6 +57,8 @@ class Truth:
         self.validity(folder, validity)
         entry = self.entries.setdefault((validity, uid), Entry(subject, alive, flags))
         assert entry.subject == subject, "UID %d of %s is %s's and %s's" % (uid, folder, entry.subject, subject)
+        if (folder, subject) in self.doubtful:
+            alive = None
         entry.alive, entry.flags = alive, dict(flags or {})
         if self.pending.get((folder, subject), True) is True:
             self.pending.pop((folder, subject), None)
@@ -95,5 +102,6 @@ class Truth:
     def settled(self):
         self.pending.clear()
         self.foreign.clear()
+        self.doubtful.clear()
         for key in [k for k, e in self.entries.items() if e.alive is False and k[0] not in self.names.values()]:
             del self.entries[key]
