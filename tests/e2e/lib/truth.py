@@ -59,6 +59,9 @@ class Truth:
         assert entry.subject == subject, "UID %d of %s is %s's and %s's" % (uid, folder, entry.subject, subject)
         if (folder, subject) in self.doubtful:
             alive = None
+        if (folder, subject) in self.foreign:
+            self.foreign.add((validity, uid))
+            flags = None
         entry.alive, entry.flags = alive, dict(flags or {})
         if self.pending.get((folder, subject), True) is True:
             self.pending.pop((folder, subject), None)
