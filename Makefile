@@ -38,8 +38,7 @@ frontend_SRC := $(wildcard frontend/*.c)
 login_SRC := $(call src,frontend/login)
 authd_SRC := $(call src,frontend/authd)
 backend_SRC := $(call src,backend/master)
-# (until both halves of imapd are here)
-imapd_SRC := $(if $(and $(wildcard backend/imapd/main.c),$(wildcard backend/imapd/client.c)),$(call src,backend/imapd))
+imapd_SRC := $(call src,backend/imapd)
 notifyd_SRC := $(call src,notifyd)
 posthousectl_SRC := $(call src,ctl)
 
@@ -54,15 +53,12 @@ notifyd_LIBS := -lev
 posthousectl_LIBS := -lcrypto $(CRYPT) -lev
 
 ALL_PROGRAMS := $(PROGRAMS) posthousectl
-# imapd is linked once its process, its commands and its store are all there.
-imapd_WHOLE := $(and $(wildcard backend/imapd/main.c),$(wildcard backend/imapd/client.c),$(wildcard backend/store/store.c))
-WHOLE := $(filter-out $(if $(imapd_WHOLE),,imapd),$(ALL_PROGRAMS))
-BINS := $(foreach p,$(WHOLE),$(if $($(p)_SRC),$(BUILD)/bin/$(p)))
+BINS := $(addprefix $(BUILD)/bin/,$(ALL_PROGRAMS))
 
 # V=1 shows whole commands.
 Q := $(if $(V),,@)
 
-all: $(BINS) $(call obj,$(imapd_SRC))
+all: $(BINS) ## the programs, into build/gcc/bin (default)
 
 define program
 $(BUILD)/bin/$(1): $(call obj,$($(1)_SRC)) $(if $(filter imapd,$(1)),$(STORE)) $(LIB)
@@ -105,12 +101,12 @@ $(BUILD)/unit/frontend/%: $(BUILD)/tests/unit/frontend/%.o $(FRONTEND) $(STORE) 
 	@echo "  LINK $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
 
-check: all $(UNIT_BIN) $(BUILD)/settings-text layers lint-man
+check: all $(UNIT_BIN) $(BUILD)/settings-text layers lint-man ## unit tests and lints: seconds
 	@tests/lint/settings $(BUILD)/settings-text
 	@tests/unit/run $(UNIT_BIN)
-check-asan:
+check-asan: ## unit tests under ASan and UBSan
 	$(MAKE) SAN=1 check
-check-e2e: all
+check-e2e: all ## the running server as clients see it: minutes
 	/usr/bin/python3 -m pytest -q tests/e2e
 
 # ---- fuzzing: tests/fuzz/NAME.c holds LLVMFuzzerTestOneInput -------------------------------------
@@ -124,7 +120,7 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(STORE) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -pie -o $@ $^ $(ALL_LIBS)
-fuzz-smoke: fuzz
+fuzz-smoke: fuzz ## each fuzz target for FUZZ_SECONDS (5)
 	@tests/fuzz/run $(FUZZ_SECONDS)
 
 # ---- made from the settings table --------------------------------------------------------------
@@ -144,38 +140,38 @@ $(BUILD)/man/%: docs/man/%.in $(BUILD)/settings-text
 $(BUILD)/man/%: docs/man/%
 	@mkdir -p $(@D)
 	@cp $< $@
-man: $(MAN)
+man: $(MAN) ## manual pages, into build/gcc/man
 lint-man: $(MAN)
 	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning $(MAN); else echo "mandoc is missing: manual pages not checked"; fi
 
 # ---- keeping the house ---------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
-fmt:
+fmt: ## clang-format
 	clang-format -i $(C_FILES)
-layers:
+layers: ## includes go down only
 	@tests/lint/layers
-tidy:
+tidy: ## clang-tidy: minutes
 	@printf '%s\n' $(filter-out tests/%,$(filter %.c,$(C_FILES))) | \
 		xargs -P$$(nproc) -n8 sh -c 'clang-tidy --quiet "$$@" -- $(subst ','\'',$(CPPFLAGS)) 2>/dev/null' tidy
-soak: all
+soak: all ## hours under load
 	tests/soak/run
 bench bench-quick: export BENCH_CLIENT = $(CURDIR)/$(BUILD)/bench/client
-bench: all $(BUILD)/bench/client
+bench: all $(BUILD)/bench/client ## against Dovecot and Cyrus: long
 	@/usr/bin/python3 tests/bench/bench.py
-bench-quick: all $(BUILD)/bench/client
+bench-quick: all $(BUILD)/bench/client ## ours alone: a minute
 	@/usr/bin/python3 tests/bench/bench.py --quick
 BENCH_SRC := $(call src,tests/bench/client)
 $(BUILD)/bench/client: $(call obj,$(BENCH_SRC))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lssl -lcrypto
-run: all
+run: all ## quickstart, in the foreground
 	deploy/quickstart.sh --no-install
-bare-debian:
+bare-debian: ## quickstart and run.sh in a debootstrap folder (root)
 	tests/bare-debian.sh
 
 # An installed program looks for the others beside itself, and for its settings in SYSCONFDIR.
 to = $(DESTDIR)$(PREFIX)
-install: all man
+install: all man ## DESTDIR=, PREFIX=/usr, SYSCONFDIR=/etc
 	install -d "$(to)/libexec/posthouse" "$(to)/bin" "$(to)/share/doc/posthouse" "$(DESTDIR)$(SYSCONFDIR)/posthouse"
 	install $(addprefix $(BUILD)/bin/,$(PROGRAMS)) "$(to)/libexec/posthouse"
 	install $(BUILD)/bin/posthousectl "$(to)/bin"
@@ -188,10 +184,10 @@ install: all man
 		sed -e 's|/usr/libexec|$(PREFIX)/libexec|g' -e 's|/etc/posthouse|$(SYSCONFDIR)/posthouse|g' $$page >"$$to" && \
 		chmod 644 "$$to" || exit 1; \
 	done
-clean:
+clean: ## remove build/
 	rm -rf build
-help:
-	@sed -n 's/^\([a-z][a-z-]*\):.*/  make \1/p' Makefile | sort -u
+help: ## this list
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14 | sed 's/^/  make /'
 
 .PHONY: all man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
 .SECONDARY:
