@@ -220,6 +220,28 @@ static int begin_anew(struct disk *d, uint64_t newest, struct err *e)
 	return mark_write(d, false, e);
 }
 
+/* The volume takes no writes now: mail may be read all the same. */
+static bool no_writes(const struct err *e)
+{
+	return e->code == EROFS || e->code == ENOSPC || e->code == EDQUOT;
+}
+
+/* Where not even the lock can be made. Nothing is mended; numbers up to the ceilings count as shown, as
+ * far as this process goes. The first change follows and locks like any other. */
+static int load_unlocked(struct disk *d, struct buf *out, struct err *e)
+{
+	uint64_t newest;
+	bool torn = false;
+	struct err ignored;
+
+	if (journal_newest(d->ph, &newest) < 0 || !newest || load_chain(d, newest, out, &torn, &ignored) != 0 ||
+	    !mark_fits(d, out->n == 0))
+		return -1; /* *e says why the lock couldn't be made */
+	reserve_record(d, out);
+	e->code = 0;
+	return 0;
+}
+
 /* Loads under the lock; damage ends in a new beginning. */
 static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct err *e)
 {
@@ -249,6 +271,8 @@ static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct er
 		rc = new_generation(d, buf_str(&b), false, e);
 	else
 		rc = disk_append(d, buf_str(&b), true, e);
+	if (rc < 0 && no_writes(e))
+		rc = 0; /* as load_unlocked does */
 	if (rc == 0)
 		buf_str_put(out, buf_str(&b));
 	buf_deinit(&b);
@@ -264,9 +288,13 @@ int disk_open(const struct disk_opts *o, struct disk **out, struct buf *records,
 	d->ph = d->journal = -1;
 	*rebuilt = false;
 	buf_reset(records);
-	if (open_ph(d, e) < 0 || (o->use_locks && lock_take(d, e) < 0)) {
-		disk_close(&d);
-		return -1;
+	if (open_ph(d, e) < 0)
+		goto failed;
+	if (o->use_locks && lock_take(d, e) < 0) {
+		if (!no_writes(e) || load_unlocked(d, records, e) < 0)
+			goto failed;
+		*out = d;
+		return 0;
 	}
 	d->locked = true;
 	int rc = load_locked(d, records, rebuilt, e);
@@ -274,9 +302,13 @@ int disk_open(const struct disk_opts *o, struct disk **out, struct buf *records,
 		rc = err_set(e, EAGAIN, "%s/posthouse/lock was taken over", d->dir_name);
 	disk_unlock(d);
 	if (rc < 0)
-		disk_close(&d);
+		goto failed;
 	*out = d;
-	return rc;
+	return 0;
+failed:
+	disk_close(&d);
+	*out = NULL;
+	return -1;
 }
 
 void disk_close(struct disk **dp)
@@ -343,6 +375,18 @@ int disk_tail(struct disk *d, struct buf *records, bool *reset, struct err *e)
 	return read_on(d, records, reset, &torn, e);
 }
 
+/* A journal that was opened while its volume was read-only. */
+static void make_writable(struct disk *d)
+{
+	struct journal_head h;
+	int fd;
+
+	if ((fcntl(d->journal, F_GETFL) & O_ACCMODE) != O_RDONLY || journal_open(d->ph, d->gen, &fd, &h) != 0)
+		return;
+	close(d->journal);
+	d->journal = fd;
+}
+
 int disk_lock(struct disk *d, struct buf *records, bool *reset, struct err *e)
 {
 	bool torn = false;
@@ -352,6 +396,7 @@ int disk_lock(struct disk *d, struct buf *records, bool *reset, struct err *e)
 	if (d->o.use_locks && lock_take(d, e) < 0)
 		return -1;
 	d->locked = true;
+	make_writable(d);
 	buf_str_put(records, buf_str(&d->pending));
 	buf_reset(&d->pending);
 	int rc = read_on(d, records, reset, &torn, e);

@@ -164,7 +164,7 @@ bool md_file_ok(const struct stat *st, const char **why)
 	return !*why;
 }
 
-int md_scan(int dir_fd, int (*fn)(void *ctx, const char *name), void *ctx, struct err *e)
+int md_scan(int dir_fd, md_scan_fn *fn, void *ctx, struct err *e)
 {
 	int f = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = f < 0 ? NULL : fdopendir(f);
@@ -177,9 +177,9 @@ int md_scan(int dir_fd, int (*fn)(void *ctx, const char *name), void *ctx, struc
 		return -1;
 	}
 	for (errno = 0; (de = readdir(dir)); errno = 0) {
+		bool regular = de->d_type == DT_REG || de->d_type == DT_UNKNOWN;
 		struct md_name n;
-		if ((de->d_type == DT_REG || de->d_type == DT_UNKNOWN) &&
-		    md_name_parse(str_c(de->d_name), &n) && fn(ctx, de->d_name))
+		if (md_name_parse(str_c(de->d_name), &n) && fn(ctx, de->d_name, regular))
 			break;
 	}
 	int rc = de || !errno ? 0 : err_sys(e, "reading a directory");
@@ -193,12 +193,12 @@ struct finding {
 	bool found;
 };
 
-static int find_one(void *ctx, const char *name)
+static int find_one(void *ctx, const char *name, bool regular)
 {
 	struct finding *f = ctx;
 	struct str s = str_c(name);
 
-	f->found = str_starts(s, f->base) &&
+	f->found = regular && str_starts(s, f->base) &&
 		   (s.n == f->base.n || str_starts(str_from(s, f->base.n), STR(":2,")));
 	if (f->found)
 		memcpy(f->name, name, s.n + 1);

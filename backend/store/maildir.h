@@ -32,9 +32,10 @@ int md_name_cmp(struct str a, struct str b);
 /* Whether a file counts as a message; *why says why not. */
 bool md_file_ok(const struct stat *st, const char **why);
 
-/* One readdir of a directory: fn for each entry that can be a message by its name and d_type (DT_UNKNOWN
- * passes). Return non-zero from fn to stop. Reads through a descriptor of its own. 0/-1. */
-int md_scan(int dir_fd, int (*fn)(void *ctx, const char *name), void *ctx, struct err *e);
+/* One readdir of a directory: fn for each entry that can be a message by its name; regular: by its d_type, too
+ * (DT_UNKNOWN passes). Return non-zero from fn to stop. Reads through a descriptor of its own. 0/-1. */
+typedef int md_scan_fn(void *ctx, const char *name, bool regular);
+int md_scan(int dir_fd, md_scan_fn *fn, void *ctx, struct err *e);
 /* Looks for base in cur/ and new/, whatever its flags. 1: found, name and *in_new set; 0; -1. */
 int md_find(int cur_fd, int new_fd, struct str base, char name[256], bool *in_new, struct err *e);
 int64_t md_mtime_ns(int dir_fd); /* st_mtim of a directory, -1 on error */

@@ -33,11 +33,24 @@ struct collect {
 	bool in_new;
 };
 
-static int collect_one(void *ctx, const char *name)
+static void skipped(struct fold *f, const char *name, const char *why)
+{
+	if (!f->skipped)
+		f->skipped = hmap_new();
+	if (hmap_count(f->skipped) >= SKIPPED_MAX || hmap_put(f->skipped, str_c(name), f))
+		return;
+	LOG(L_WARN, "file_skipped", L_C("user", f->f.store->o.user), L_C("folder", f->f.name), L_C("file", name),
+	    L_C("why", why));
+}
+
+static int collect_one(void *ctx, const char *name, bool regular)
 {
 	struct collect *c = ctx;
 
-	sync_name(c->s, c->in_new, name);
+	if (regular)
+		sync_name(c->s, c->in_new, name);
+	else
+		skipped(fold_of_sync(c->s), name, "not a regular file");
 	return 0;
 }
 
@@ -239,16 +252,6 @@ static void settle_known(struct sync *s, uint32_t off)
 		rec_put(&p->own, &r);
 	}
 	note_odd(p, m->uid, &n, extra, in_new, name);
-}
-
-static void skipped(struct fold *f, const char *name, const char *why)
-{
-	if (!f->skipped)
-		f->skipped = hmap_new();
-	if (hmap_count(f->skipped) >= SKIPPED_MAX || hmap_put(f->skipped, str_c(name), f))
-		return;
-	LOG(L_WARN, "file_skipped", L_C("user", f->f.store->o.user), L_C("folder", f->f.name), L_C("file", name),
-	    L_C("why", why));
 }
 
 /* Whether the message is known now. */

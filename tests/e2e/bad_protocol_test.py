@@ -3,7 +3,6 @@
 Another session of the same account works all the time; nothing ends but the connection at fault."""
 import base64
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -12,9 +11,9 @@ import time
 
 import pytest
 
-from lib.guard import resident_kb
+from lib.guard import imapd_of, resident_kb
 from lib.imap import Imap
-from lib.server import BIN, wait_for
+from lib.server import wait_for
 from lib.shell import Shell
 
 pytestmark = pytest.mark.usefixtures("guard", "bystander")
@@ -33,12 +32,6 @@ def bystander(box):
 def c(box):
     with box.client(select="INBOX") as client:
         yield client
-
-
-def imapd_of(server, user):
-    out = subprocess.run([os.path.join(BIN, "posthousectl"), "-C", server.conf, "who", "--json"], check=True,
-                         capture_output=True)
-    return [int(r["pid"]) for r in json.loads(out.stdout) if r["user"] == user][0]
 
 
 def flood(sock, data):
@@ -598,3 +591,16 @@ def test_one_event_is_one_line_of_the_log(shared_server, guard):
     lines = guard.log().splitlines()
     assert not any(line.startswith("2026-01-01 ERROR forged") for line in lines)
     assert "\x1b" not in guard.log()
+
+
+def test_refused_appends_leave_nothing(shared_server, account):
+    """B45: neither memory nor a folder that can't be closed."""
+    with account.client() as c:
+        pid = imapd_of(shared_server, account.user)
+        for _ in range(2):
+            before = resident_kb(pid)
+            for _ in range(20):
+                c.send(b"a APPEND INBOX.none {5+}\r\nx: y\n\r\n" * 200)
+                for _ in range(200):
+                    assert b"[TRYCREATE]" in c.read_line()
+        assert resident_kb(pid) - before < 1500

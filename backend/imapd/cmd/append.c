@@ -155,8 +155,7 @@ static enum cmd_next go_ahead(struct cmd *cmd)
 
 	if (cmd->result.code != STORE_OK) {
 		answer(cmd);
-		s->append = NULL; /* a begin that failed has freed it */
-		return refuse(cmd);
+		return refuse(cmd); /* on_free ends what was begun */
 	}
 	s->left = p->literal.size;
 	imap_parser_stream(p);

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What no client may bring about: a process that ends, an error in the log, or much processor time."""
 import contextlib
+import json
 import os
 import re
+import subprocess
 
 from .server import BIN
 
@@ -72,3 +74,10 @@ def cpu_s(pid):
 def resident_kb(pid):
     with open("/proc/%d/statm" % pid, encoding="ascii") as f:
         return int(f.read().split()[1]) * 4
+
+
+def imapd_of(server, user):
+    """The pid of the user's imapd."""
+    out = subprocess.run([os.path.join(BIN, "posthousectl"), "-C", server.conf, "who", "--json"], check=True,
+                         capture_output=True)
+    return [int(r["pid"]) for r in json.loads(out.stdout) if r["user"] == user][0]
