@@ -158,7 +158,7 @@ static void flush_finish(struct op *op)
 		    L_C("error", op->res.err.text));
 	if (op->res.code != STORE_OK && fl->dirty && !fl->closing) {
 		f->flags_dirty = true; /* tried again, until the volume takes it */
-		fold_flush_later(f, RESYNC_MS);
+		fold_flush_later(f, RETRY_MS);
 	}
 	if (fl->closing)
 		f->state = FOLD_DEAD;

@@ -181,7 +181,6 @@ static void open_finish(struct store_op *op)
 	struct open_op *o = container_of(op, struct open_op, op);
 
 	op->st->mutf7 = o->mutf7;
-	op->st->opened = op->res.code == STORE_OK;
 	o->done(o->ctx, &op->res);
 	free(o);
 }

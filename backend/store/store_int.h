@@ -24,11 +24,10 @@ enum {
 	FOLD_CACHE_MS = 60000,     /* ... for so long */
 	FLAGS_SYNC_MS = 500,       /* flags are on disk within a second (P7) */
 	LEARNT_MS = 5000,          /* wire sizes are worth a record, not a hurry */
-	TOMBSTONE_BATCH = 64,
 	CHANGES_KEEP = 8192,       /* entries of the change ring */
 	EVENTS_MAX = 65536,        /* names waiting to be looked at: beyond, a scan is cheaper */
 	GONE_FENCE_MS = 15,        /* between the two fences of a verified delete */
-	RESYNC_MS = 1000,
+	RETRY_MS = 1000,          /* of what the volume refused */
 };
 
 struct watch_target { /* what the watcher hands back; one of the two */
@@ -42,7 +41,7 @@ struct store {
 	char *user, *opaque_text;
 	struct hmap *opaque;      /* base names that are never parsed */
 	bool mutf7;               /* form of the folders' names on disk */
-	bool opened, closing;
+	bool closing;
 	uint64_t dev, ino;
 	struct list folds;        /* all, also those that are no longer found by name */
 	struct list waits;        /* struct fold_wait.all */

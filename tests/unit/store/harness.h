@@ -29,12 +29,16 @@ static int dir_fd = -1;
 static bool done;
 static struct store_result result;
 static char listing[4096];
+static struct str opaque;
+static void *crash_page;
 
 struct box { /* a session */
 	struct folder_listener l;
 	struct folder *f;
 	struct store_result last;
 	unsigned added, flags_told, expunged, gone;
+	const void *origin; /* of the last change */
+	bool silent;
 	uint32_t map_from[64], map_to[64];
 	size_t nmap;
 };
@@ -93,7 +97,8 @@ static UNUSED void settle(void) /* until no job is under way */
 
 static void store_start(void)
 {
-	struct store_opts o = {.loop = loop, .jobs = jobs, .set = &set, .user = "test"};
+	struct store_opts o = {.loop = loop, .jobs = jobs, .set = &set, .user = "test", .opaque = opaque,
+			       .crash_page = crash_page};
 
 	o.maildir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	st = store_new(&o);
@@ -178,6 +183,8 @@ static void box_change(void *ctx, const struct folder_change *ch)
 {
 	struct box *x = ctx;
 
+	x->origin = ch->origin;
+	x->silent = ch->silent;
 	x->added += ch->kind == FOLDER_ADDED;
 	x->flags_told += ch->kind == FOLDER_FLAGS;
 	x->expunged += ch->kind == FOLDER_EXPUNGE;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/store/harness.h"
 
+#include "common/ipc/session.h"
+
 static void append_and_reopen(void **state)
 {
 	uint32_t a = put_msg("INBOX", "Subject: one\r\n\r\nbody\r\n", 0);
@@ -435,6 +437,135 @@ static void deleted_by_others(void **state)
 	box_close(&x);
 }
 
+static void who_did_it(void **state)
+{
+	uint32_t uid = put_msg("INBOX", "x\r\n", MSG_SEEN);
+	struct box *x = box_open("INBOX", true), *y = box_open("INBOX", true);
+	box_flags(x, &uid, 1, FLAGS_ADD, MSG_FLAGGED, NULL, 0);
+	assert_ptr_equal(x->origin, x);
+	assert_ptr_equal(y->origin, x);
+	assert_false(x->silent);
+	struct flags_request q = {.uids = &uid, .n = 1, .flags = MSG_DRAFT, .origin = y, .silent = true};
+	folder_flags(x->f, &q, on_done, NULL);
+	wait_done();
+	assert_ptr_equal(x->origin, y);
+	assert_true(y->silent);
+	char from[300], to[300];
+	snprintf(from, sizeof from, "cur/%s:2,D", x->f->msgs.a[0].base);
+	snprintf(to, sizeof to, "cur/%s:2,S", x->f->msgs.a[0].base);
+	move(from, to);
+	box_sync(x);
+	assert_null(x->origin);
+	box_close(&x);
+	box_close(&y);
+}
+
+static void coded_names(void **state)
+{
+	mkdirat(dir_fd, ".R&AOk-sum&AOk-", 0700);
+	store_restart();
+	list_all();
+	assert_non_null(strstr(listing, "INBOX.R\xc3\xa9sum\xc3\xa9()"));
+	assert_int_equal(make("INBOX.\xc3\xa4"), STORE_OK);
+	assert_true(there(".&AOQ-"));
+	struct box *x = box_open("INBOX.R\xc3\xa9sum\xc3\xa9", true);
+	assert_true(there(".R&AOk-sum&AOk-/cur"));
+	box_close(&x);
+	/* a folder in the other form is found too */
+	mkdirat(dir_fd, ".\xc3\xb6", 0700);
+	const char *form = set.maildir_names;
+	set.maildir_names = "mutf7";
+	store_restart();
+	x = box_open("INBOX.\xc3\xb6", true);
+	assert_true(there(".\xc3\xb6/cur"));
+	assert_int_equal(make("INBOX.\xc3\xb6"), STORE_EXISTS);
+	set.maildir_names = form;
+	box_close(&x);
+}
+
+static void special_uses(void **state)
+{
+	store_create(st, STR("INBOX.Gesendet"), STR("\\Sent"), on_done, NULL);
+	assert_int_equal(wait_done(), STORE_OK);
+	make("INBOX.Sent");
+	make("INBOX.Trash");
+	list_all();
+	assert_string_equal(listing, "INBOX(c) INBOX.Gesendet()\\Sent INBOX.Sent() INBOX.Trash()\\Trash ");
+	rename_box("INBOX.Gesendet", "INBOX.Post.Gesendet");
+	list_all();
+	assert_non_null(strstr(listing, "INBOX.Post.Gesendet()\\Sent"));
+	delete_box("INBOX.Post.Gesendet");
+	list_all();
+	assert_non_null(strstr(listing, "INBOX.Sent()\\Sent"));
+}
+
+static void crashed_messages_are_opaque(void **state)
+{
+	static struct crash_page page;
+
+	deliver("cur/1.bad:2,S", "x\n");
+	deliver("cur/2.good:2,S", "x\n");
+	opaque = str_mem("9.other\0001.bad", 13);
+	crash_page = &page;
+	store_restart();
+	opaque = STR_NONE;
+	struct box *x = box_open("INBOX", true);
+	assert_int_equal(x->f->msgs.a[0].state, MSG_OPAQUE);
+	assert_int_equal(x->f->msgs.a[1].state, 0);
+	store_parse_begin(st, "2.good:2,S");
+	bool noted = false;
+	for (int i = 0; i < CRASH_SLOTS; i++)
+		noted |= !strcmp(page.slot[i].name, "2.good");
+	assert_true(noted);
+	store_parse_end(st);
+	for (int i = 0; i < CRASH_SLOTS; i++)
+		assert_string_equal(page.slot[i].name, "");
+	box_close(&x);
+	crash_page = NULL;
+}
+
+static void keyword_limits(void **state)
+{
+	uint32_t uid = put_msg("INBOX", "x\r\n", 0);
+	char names[100][16];
+	struct str kws[100];
+	struct box *x = box_open("INBOX", true);
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(names[i], sizeof names[i], "kw%d", i);
+		kws[i] = str_c(names[i]);
+	}
+	box_flags(x, &uid, 1, FLAGS_ADD, 0, kws, 100); /* more than one record holds */
+	assert_int_equal(x->last.code, STORE_OK);
+	assert_int_equal(x->f->msgs.a[0].kw->n, 100);
+	set.imap_keywords_max = 100;
+	struct str more = STR("another"), known = STR("KW7");
+	box_flags(x, &uid, 1, FLAGS_ADD, 0, &more, 1);
+	assert_int_equal(x->last.code, STORE_LIMIT);
+	box_flags(x, &uid, 1, FLAGS_SET, 0, &known, 1);
+	assert_int_equal(x->last.code, STORE_OK);
+	assert_int_equal(x->f->msgs.a[0].kw->n, 1);
+	box_copy(x, &uid, 1, "INBOX", false);
+	assert_int_equal(x->last.code, STORE_OK);
+	box_close(&x);
+}
+
+/* The message is found whatever its name has become, and expunged when it has really gone. */
+static void suspects(void **state)
+{
+	uint32_t uid = put_msg("INBOX", "x\r\n", MSG_SEEN);
+	struct box *x = box_open("INBOX", true);
+	char name[300];
+
+	snprintf(name, sizeof name, "cur/%s:2,S", x->f->msgs.a[0].base);
+	gone(name);
+	folder_suspect(x->f, uid);
+	settle();
+	pause_ms(200);
+	assert_int_equal(x->expunged, 1);
+	box_close(&x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +586,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(status, setup, teardown),
 		cmocka_unit_test_setup_teardown(compaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(large_batches, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_did_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(coded_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(special_uses, setup, teardown),
+		cmocka_unit_test_setup_teardown(crashed_messages_are_opaque, setup, teardown),
+		cmocka_unit_test_setup_teardown(keyword_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(suspects, setup, teardown),
 		cmocka_unit_test_setup_teardown(levels_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(deleted_by_others, setup, teardown),
 	};
