@@ -179,11 +179,9 @@ static bool is_recent(const struct apply_opts *o, uint32_t uid)
 
 static void apply_add(struct fold *f, const struct rec *r, const struct apply_opts *o)
 {
-	size_t at;
-
 	if (r->uid < f->f.uidnext || r->uid == UINT32_MAX)
 		return; /* a UID is given once */
-	if (f->index.slots && (at = index_find(&f->index, &f->f, r->base)) != SIZE_MAX) {
+	if (f->index.slots && index_find(&f->index, &f->f, r->base) != SIZE_MAX) {
 		f->f.uidnext = r->uid + 1;
 		return; /* one file counts once */
 	}

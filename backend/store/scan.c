@@ -202,7 +202,7 @@ static void note_odd(struct op_part *p, uint32_t uid, const struct md_name *n, s
 	struct odd_name *have = p->f->odd ? hmap_get_u64(p->f->odd, uid) : NULL;
 	char usual[256];
 
-	if (!md_name_make(n->base, n->flags, extra, in_new, usual) || strcmp(usual, name))
+	if (!md_name_make(n->base, n->flags, extra, in_new, usual) || strcmp(usual, name) != 0)
 		op_odd(p, uid, name);
 	else if (have)
 		op_odd(p, uid, "");
