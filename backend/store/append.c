@@ -137,7 +137,7 @@ static void append_run(struct job *j)
 {
 	struct append *a = container_of(j, struct append, job);
 
-	if (a->aborted || a->res.code != STORE_OK) {
+	if (__atomic_load_n(&a->aborted, __ATOMIC_RELAXED) || a->res.code != STORE_OK) {
 		remove_tmp(a);
 		return;
 	}
@@ -492,7 +492,7 @@ void append_abort(struct append **ap)
 	*ap = NULL;
 	if (!a)
 		return;
-	a->aborted = true;
+	__atomic_store_n(&a->aborted, true, __ATOMIC_RELAXED);
 	a->drained = a->begun = NULL;
 	if (!a->busy && list_empty(&a->link))
 		append_step(a);

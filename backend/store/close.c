@@ -189,8 +189,11 @@ void fold_flush_later(struct fold *f, unsigned ms)
 {
 	if (!f->flush_timer)
 		f->flush_timer = loop_timer_new(f->f.store->o.loop, flush_tick, f);
-	if (!loop_timer_active(f->flush_timer))
+	uint64_t due = loop_now(f->f.store->o.loop) + ms;
+	if (!loop_timer_active(f->flush_timer) || due < f->flush_due) {
+		f->flush_due = due;
 		loop_timer_set(f->flush_timer, ms);
+	}
 }
 
 void fold_compact_if_large(struct fold *f)

@@ -146,6 +146,7 @@ struct fold {
 	bool known;           /* the first sync has begun: others may look at the table */
 	unsigned names_ops;   /* SYNC_NAMES under way or queued */
 	struct loop_timer *flush_timer;
+	uint64_t flush_due;
 	bool flags_dirty;      /* renames in cur/ and journal records that aren't synced */
 	bool wrote;            /* journal went on since the last clean mark */
 	bool compact_wanted;
