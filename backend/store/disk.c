@@ -145,6 +145,8 @@ static int open_ph(struct disk *d, struct err *e)
 	if (d->ph < 0 && errno == ENOENT) {
 		if (mkdirat(d->o.dir_fd, "posthouse", 0700) < 0 && errno != EEXIST)
 			return err_sys(e, "%s/posthouse", d->dir_name);
+		if (fsync(d->o.dir_fd) < 0)
+			return err_sys(e, "%s", d->dir_name);
 		d->ph = openat(d->o.dir_fd, "posthouse", flags);
 	}
 	return d->ph < 0 ? err_sys(e, "%s/posthouse", d->dir_name) : 0;
@@ -467,6 +469,9 @@ int disk_reserve(struct disk *d, uint32_t uid, uint64_t modseq, struct err *e)
 		d->mark.uid_ceiling = uid > UINT32_MAX - UIDS_AHEAD - 1 ? UINT32_MAX : uid + UIDS_AHEAD;
 	if (modseq >= d->mark.modseq_ceiling)
 		d->mark.modseq_ceiling = modseq + MODSEQS_AHEAD;
+	/* The mark says how long the journal is: after a power cut it must be so long. */
+	if (disk_sync(d, e) < 0)
+		return -1;
 	return mark_write(d, false, e);
 }
 
