@@ -201,6 +201,14 @@ static bool mark_fits(struct disk *d, bool empty)
 	       (d->mark.generation == d->gen && d->mark.offset <= d->offset);
 }
 
+/* The greatest UIDVALIDITY that is known to have been shown: the store's counter may be damaged, too. */
+static uint32_t last_uidvalidity(const struct disk *d)
+{
+	struct disk_mark m;
+
+	return mark_read(d->ph, &m) == 0 && m.uidvalidity > d->uidvalidity ? m.uidvalidity : d->uidvalidity;
+}
+
 /* Drops everything and begins again with a new UIDVALIDITY. The lock is held. */
 static int begin_anew(struct disk *d, uint64_t newest, struct err *e)
 {
@@ -211,7 +219,7 @@ static int begin_anew(struct disk *d, uint64_t newest, struct err *e)
 		close(d->journal);
 	d->journal = -1;
 	d->before = 0;
-	h.uidvalidity = d->o.new_uidvalidity(d->o.ctx);
+	h.uidvalidity = d->o.new_uidvalidity(d->o.ctx, last_uidvalidity(d));
 	if (!h.uidvalidity)
 		return err_sys(e, "%s: no new UIDVALIDITY", d->dir_name);
 	if (journal_make(d->ph, &h, STR_NONE, &fd) < 0)

@@ -61,7 +61,7 @@ struct disk_opts {
 	uint64_t lock_timeout_ms, lock_stale_ms;
 	/* For a folder that has no UIDVALIDITY yet, or must change it: larger than any given before in
 	 * this store. Called on the I/O thread. 0 = failed, errno set. */
-	uint32_t (*new_uidvalidity)(void *ctx);
+	uint32_t (*new_uidvalidity)(void *ctx, uint32_t above); /* 0: errno */
 	void *ctx;
 };
 
@@ -97,7 +97,7 @@ void disk_unlock(struct disk *d);
 int disk_compact(struct disk *d, struct str records, struct err *e);
 
 /*
- * posthouse/mark: ceilings of UIDs and modseqs that were reserved durably ahead, and how the last
+ * posthouse/mark: UIDVALIDITY, ceilings of UIDs and modseqs that were reserved durably ahead, and how the last
  * process left. Written only with the lock held (temp, fsync, rename). A journal that is shorter than
  * the mark says was damaged; one that goes on behind a clean mark, or has no clean one, was not closed
  * in order: disk_open then ends *records with a RESERVE record, so that no number is given twice.

@@ -8,6 +8,7 @@
 struct disk_mark {
 	bool clean;
 	uint64_t generation, offset; /* the journal reached at least this far when it was written */
+	uint32_t uidvalidity; /* 0: not known */
 	uint32_t uid_ceiling;
 	uint64_t modseq_ceiling;
 	int64_t new_mtime, cur_mtime;

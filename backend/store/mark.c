@@ -25,7 +25,7 @@ static bool mark_get(struct str s, struct disk_mark *m)
 	m->modseq_ceiling = wire_get_u64(&w);
 	m->new_mtime = wire_get_i64(&w);
 	m->cur_mtime = wire_get_i64(&w);
-	wire_get_u32(&w);
+	m->uidvalidity = wire_get_u32(&w);
 	uint32_t crc = wire_get_u32(&w);
 	return magic == MARK_MAGIC && format == MARK_FORMAT && crc == crc32c(0, s.p, MARK_LEN - 4);
 }
@@ -67,7 +67,7 @@ int mark_write(struct disk *d, bool clean, struct err *e)
 	wire_u64(&b, d->mark.modseq_ceiling);
 	wire_i64(&b, d->mark.new_mtime);
 	wire_i64(&b, d->mark.cur_mtime);
-	wire_u32(&b, 0);
+	wire_u32(&b, d->uidvalidity);
 	wire_u32(&b, crc32c(0, b.p + b.off, b.n));
 
 	snprintf(tmp, sizeof tmp, "mark.%s", d->token);

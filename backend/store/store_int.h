@@ -348,7 +348,7 @@ int names_open(struct store *st, struct str canonical, char **disk);
 enum store_code names_check(const struct settings *set, struct str name, struct err *e);
 
 /* uidvalidity.c, for disk_opts; ctx is the store */
-uint32_t uidvalidity_new(void *store);
+uint32_t uidvalidity_new(void *store, uint32_t above);
 
 /* subscribe.c, specialuse.c: I/O thread */
 int subscribe_read(struct store *st, struct buf *text, struct err *e); /* one canonical name per line */

@@ -34,7 +34,7 @@ static int lock_counter(struct store *st, int ph)
 	}
 }
 
-static uint32_t count(int ph)
+static uint32_t count(int ph, uint32_t above)
 {
 	struct buf b = BUF_INIT;
 	struct err e;
@@ -49,6 +49,8 @@ static uint32_t count(int ph)
 	if (!str_u32(str_trim(buf_str(&b)), &last))
 		last = 0;
 	buf_deinit(&b);
+	if (last < above)
+		last = above;
 	if (last == UINT32_MAX) {
 		errno = ERANGE;
 		return 0;
@@ -62,7 +64,7 @@ static uint32_t count(int ph)
 	return next;
 }
 
-uint32_t uidvalidity_new(void *ctx)
+uint32_t uidvalidity_new(void *ctx, uint32_t above)
 {
 	struct store *st = ctx;
 	struct err e;
@@ -76,7 +78,7 @@ uint32_t uidvalidity_new(void *ctx)
 	}
 	uint32_t v = 0;
 	if (lock_counter(st, ph) == 0) {
-		v = count(ph);
+		v = count(ph, above);
 		int saved = errno;
 		unlinkat(ph, LOCK_NAME, 0);
 		errno = saved;

@@ -15,8 +15,9 @@ static char dir[64];
 static int dir_fd;
 static uint32_t validity;
 
-static uint32_t new_validity(void *ctx)
+static uint32_t new_validity(void *ctx, uint32_t above)
 {
+	validity = above > validity ? above : validity;
 	return ++validity;
 }
 
