@@ -158,7 +158,6 @@ void uid_put(struct notifyd *nd, struct uid_use **u);
 /* subscriber.c */
 void subscribers_init(struct notifyd *nd, int listen_fd);
 void subscribers_deinit(struct notifyd *nd);
-void subscriber_drop(struct subscriber *s, const char *why);
 void subscriber_send(struct subscriber *s, enum watch_msg type, const struct buf *body);
 void subscriber_answer(struct subscriber *s, uint32_t id, bool ok, const char *why);
 void subscriber_event(struct sub *s, enum watch_dir dir, enum watch_kind kind, struct str name);

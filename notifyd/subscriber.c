@@ -42,7 +42,7 @@ static void subscriber_bury(struct subscriber *s)
 	loop_defer_set(s->nd->reap);
 }
 
-void subscriber_drop(struct subscriber *s, const char *why)
+static void subscriber_drop(struct subscriber *s, const char *why)
 {
 	if (s->dead)
 		return;

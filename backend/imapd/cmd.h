@@ -121,7 +121,6 @@ struct uids { /* ascending, each once */
  */
 bool cmd_take_set(struct cmd *cmd, const struct imap_arg **a, struct uids *out);
 /* The same without complaint for a parsed set (which it resolves): what isn't there is left out. */
-void cmd_resolve_set(struct cmd *cmd, struct imap_seqset *set, bool by_uid, struct uids *out);
 /* Takes a mailbox name; *name is UTF-8 in the arena. False: BAD or NO was said, return CMD_DONE. */
 bool cmd_take_mailbox(struct cmd *cmd, const struct imap_arg **a, struct str *name);
 /* The name as it goes on the wire (modified UTF-7, quoted). */

@@ -50,7 +50,7 @@ static void resolve_seqs(struct cmd *cmd, const struct imap_seqset *set, struct 
 	}
 }
 
-void cmd_resolve_set(struct cmd *cmd, struct imap_seqset *set, bool by_uid, struct uids *out)
+static void resolve_set(struct cmd *cmd, struct imap_seqset *set, bool by_uid, struct uids *out)
 {
 	*out = (struct uids){NULL, 0};
 	imap_seqset_resolve(set, by_uid ? view_max_uid(cmd->view) : view_exists(cmd->view));
@@ -70,7 +70,7 @@ bool cmd_take_set(struct cmd *cmd, const struct imap_arg **a, struct uids *out)
 		cmd_bad(cmd, "Invalid message set");
 		return false;
 	}
-	cmd_resolve_set(cmd, &set, cmd->uid, out);
+	resolve_set(cmd, &set, cmd->uid, out);
 	ok = cmd->uid || imap_seqset_max(&set) <= view_exists(cmd->view);
 	imap_seqset_deinit(&set);
 	if (!ok)

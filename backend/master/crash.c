@@ -102,9 +102,3 @@ void crash_names(struct master *m, const struct storent *s, struct buf *out)
 		if (c->names[i].strikes >= 2)
 			buf_put(out, c->names[i].name, strlen(c->names[i].name) + 1);
 }
-
-void crash_free(struct master *m)
-{
-	list_foreach(e, &m->crash_order)
-		forget(m, list_entry(e, struct crashes, link));
-}

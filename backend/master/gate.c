@@ -35,7 +35,7 @@ struct gate_link {
 
 /* ---- accounts --------------------------------------------------------------------------------- */
 
-struct user_count *users_get(struct master *m, struct str name)
+static struct user_count *users_get(struct master *m, struct str name)
 {
 	struct user_count *u = hmap_get(m->users, name);
 
@@ -346,15 +346,4 @@ void gate_close(struct gate *g)
 	if (g->fd >= 0)
 		close(g->fd);
 	g->fd = -1;
-}
-
-void gate_free(struct gate **g)
-{
-	if (!*g)
-		return;
-	gate_close(*g);
-	list_foreach(e, &(*g)->links)
-		link_drop(list_entry(e, struct gate_link, of_gate));
-	free(*g);
-	*g = NULL;
 }

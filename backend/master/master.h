@@ -87,13 +87,10 @@ void login_refuse(struct login *g, const char *code, const char *text, const cha
 /* ---- gate.c ----------------------------------------------------------------------------------- */
 struct gate *gate_new(struct master *m, uint32_t login_uid, struct err *e);
 void gate_close(struct gate *g); /* no new links */
-void gate_free(struct gate **g);
-struct user_count *users_get(struct master *m, struct str name); /* one more */
 void users_put(struct master *m, struct user_count *u);          /* one less */
 
 /* ---- resolve.c -------------------------------------------------------------------------------- */
 struct resolver *resolver_new(struct master *m);
-void resolver_free(struct resolver **r);
 /* Leads the login to store_admit, or refuses it; at once where the path was looked at lately. */
 void resolve_login(struct resolver *r, struct login *g);
 struct storent;
@@ -170,7 +167,6 @@ void child_free(struct child **p);
 /* ---- crash.c: messages that ended an imapd ------------------------------------------------------ */
 void crash_note(struct master *m, const struct storent *s, int crash_fd, int signo);
 void crash_names(struct master *m, const struct storent *s, struct buf *out); /* NUL behind each */
-void crash_free(struct master *m);
 
 /* ---- pool.c ----------------------------------------------------------------------------------- */
 struct pool *pool_new(struct master *m, struct err *e);
@@ -180,14 +176,12 @@ void pool_gone(struct pool *p, struct child *c);      /* a process that wasn't a
 void pool_child_exit(struct pool *p, pid_t pid, int status); /* from waitpid: zygote or orphan */
 void pool_forget(struct pool *p, struct child *c);            /* its pid means nothing any more */
 unsigned pool_ready(const struct pool *p);
-void pool_free(struct pool **p);
 
 /* ---- notify.c --------------------------------------------------------------------------------- */
 struct notifier *notifier_new(struct master *m);
 int notifier_connect(struct notifier *n, uint32_t uid, uint64_t dev, uint64_t ino); /* fd or -1 */
 void notifier_want(struct notifier *n, struct child *p); /* SESSION_NOTIFYD follows when it can be had */
 void notifier_forget(struct notifier *n, struct child *p);
-void notifier_free(struct notifier **n);
 
 /* ---- verbs.c ---------------------------------------------------------------------------------- */
 void verbs_request(void *ctx, struct control_client *who, const struct control_request *r);

@@ -102,13 +102,3 @@ struct notifier *notifier_new(struct master *m)
 	n->timer = loop_timer_new(m->loop, on_timer, n);
 	return n;
 }
-
-void notifier_free(struct notifier **n)
-{
-	if (!*n)
-		return;
-	loop_timer_free(&(*n)->timer);
-	free((*n)->path);
-	free(*n);
-	*n = NULL;
-}

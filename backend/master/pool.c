@@ -227,27 +227,11 @@ struct pool *pool_new(struct master *m, struct err *e)
 	p->bypid = hmap_new();
 	p->timer = loop_timer_new(m->loop, on_timer, p);
 	if (zygote_start(p, e) < 0) {
-		pool_free(&p);
+		loop_timer_free(&p->timer);
+		hmap_free(&p->bypid);
+		free(p);
 		return NULL;
 	}
 	fill(p);
 	return p;
-}
-
-void pool_free(struct pool **pp)
-{
-	struct pool *p = *pp;
-
-	if (!p)
-		return;
-	loop_timer_free(&p->timer);
-	while (!list_empty(&p->ready)) {
-		struct child *c = list_entry(p->ready.next, struct child, link);
-
-		child_free(&c);
-	}
-	link_free(&p->link);
-	hmap_free(&p->bypid);
-	free(p);
-	*pp = NULL;
 }

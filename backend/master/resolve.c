@@ -69,18 +69,6 @@ static void path_free(struct resolver *r, struct path *p)
 	free(p);
 }
 
-void resolver_free(struct resolver **r)
-{
-	if (!*r)
-		return;
-	volumes_free(&(*r)->volumes);
-	hmap_free(&(*r)->running);
-	hmap_free(&(*r)->byname);
-	hmap_free(&(*r)->paths);
-	free(*r);
-	*r = NULL;
-}
-
 void resolver_forget(struct resolver *r, struct storent *s)
 {
 	list_foreach(e, &s->paths)

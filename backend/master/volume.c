@@ -17,16 +17,6 @@ struct volumes *volumes_new(void)
 	return xcalloc(1, sizeof(struct volumes));
 }
 
-void volumes_free(struct volumes **v)
-{
-	if (!*v)
-		return;
-	buf_deinit(&(*v)->table);
-	buf_deinit(&(*v)->decoded);
-	free(*v);
-	*v = NULL;
-}
-
 static void table_read(struct volumes *v)
 {
 	int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);

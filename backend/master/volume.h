@@ -8,7 +8,6 @@
 
 struct volumes;
 struct volumes *volumes_new(void);
-void volumes_free(struct volumes **v);
 /* The longest mount point of /proc/self/mountinfo that is a prefix of path; "/" where none is. Valid
  * until the next call. now: ms; the table is read again when it is some seconds old. */
 struct str volumes_of(struct volumes *v, struct str path, uint64_t now);

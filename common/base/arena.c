@@ -86,11 +86,6 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 	return p;
 }
 
-bool arena_over(const struct arena *a)
-{
-	return a->limit && a->used > a->limit;
-}
-
 void arena_reset(struct arena *a)
 {
 	struct arena_block *b, *keep = NULL;

@@ -9,10 +9,9 @@
 struct arena_block;
 struct arena {
 	struct arena_block *head;
-	size_t used;  /* bytes handed out since the last reset */
-	size_t limit; /* 0 = none; over it arena_over() is true (allocation still succeeds) */
+	size_t used; /* bytes handed out since the last reset */
 };
-#define ARENA_INIT ((struct arena){NULL, 0, 0})
+#define ARENA_INIT ((struct arena){NULL, 0})
 
 void *arena_alloc(struct arena *a, size_t n);
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
@@ -21,6 +20,5 @@ void *arena_calloc(struct arena *a, size_t n, size_t size); /* overflow-checked 
 struct str arena_str(struct arena *a, struct str s);        /* a copy, NUL-terminated behind its end */
 char *arena_cstr(struct arena *a, struct str s);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-bool arena_over(const struct arena *a);
 void arena_reset(struct arena *a);  /* everything is gone; one block may be kept */
 void arena_deinit(struct arena *a); /* memory back to the system */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/base/base64.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const char base64_letters[64 + 1] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void base64_encode(struct buf *out, struct str in)
 {
@@ -9,19 +9,19 @@ void base64_encode(struct buf *out, struct str in)
 	size_t n = in.n;
 
 	for (; n >= 3; p += 3, n -= 3) {
-		char q[4] = {alphabet[p[0] >> 2], alphabet[(p[0] & 3) << 4 | p[1] >> 4],
-			     alphabet[(p[1] & 15) << 2 | p[2] >> 6], alphabet[p[2] & 63]};
+		char q[4] = {base64_letters[p[0] >> 2], base64_letters[(p[0] & 3) << 4 | p[1] >> 4],
+			     base64_letters[(p[1] & 15) << 2 | p[2] >> 6], base64_letters[p[2] & 63]};
 		buf_put(out, q, 4);
 	}
 	if (n == 0)
 		return;
 	unsigned second = n == 2 ? p[1] : 0;
-	char q[4] = {alphabet[p[0] >> 2], alphabet[(p[0] & 3) << 4 | second >> 4],
-		     n == 2 ? alphabet[(second & 15) << 2] : '=', '='};
+	char q[4] = {base64_letters[p[0] >> 2], base64_letters[(p[0] & 3) << 4 | second >> 4],
+		     n == 2 ? base64_letters[(second & 15) << 2] : '=', '='};
 	buf_put(out, q, 4);
 }
 
-static int digit(char c)
+int base64_value(char c)
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -35,7 +35,7 @@ static int digit(char c)
 /* The four characters at p; the last group may hold pad characters. Returns bytes made, or -1. */
 static int decode_group(const char *p, bool last, unsigned char out[3])
 {
-	int a = digit(p[0]), b = digit(p[1]), c = digit(p[2]), d = digit(p[3]);
+	int a = base64_value(p[0]), b = base64_value(p[1]), c = base64_value(p[2]), d = base64_value(p[3]);
 
 	if (a < 0 || b < 0)
 		return -1;

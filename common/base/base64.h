@@ -6,3 +6,7 @@
 void base64_encode(struct buf *out, struct str in);
 /* Appends the decoded bytes; -1 (out unchanged) where in is not valid base64. */
 int base64_decode(struct buf *out, struct str in);
+
+/* For its relatives: the letter of each value, and the value of a letter (-1: none). */
+extern const char base64_letters[64 + 1];
+int base64_value(char c);

@@ -33,11 +33,6 @@ void log_init(const char *program, enum log_sink sink, enum log_form form, enum 
 		openlog(state.program, LOG_PID | LOG_NDELAY, LOG_MAIL); /* now: later a sandbox is closed */
 }
 
-bool log_enabled(enum log_level level)
-{
-	return level >= state.min;
-}
-
 /* Control characters of ASCII and of Latin-1 (C1), and the separators that some viewers break at. */
 static bool is_control(uint32_t cp)
 {
@@ -203,7 +198,7 @@ void log_event(enum log_level level, const char *event, const struct log_kv *kv,
 	struct buf b = BUF_INIT;
 	int saved = errno;
 
-	if (!log_enabled(level))
+	if (level < state.min)
 		return;
 	if (state.form == LOG_FORM_JSON)
 		make_json(&b, level, event, kv, n);

@@ -34,4 +34,3 @@ struct log_kv {
 /* program: the name in each line. Before log_init, lines go to stderr as key=value at info. */
 void log_init(const char *program, enum log_sink sink, enum log_form form, enum log_level min);
 void log_event(enum log_level level, const char *event, const struct log_kv *kv, size_t n);
-bool log_enabled(enum log_level level);

@@ -127,17 +127,6 @@ bool str_u32(struct str s, uint32_t *out)
 	return true;
 }
 
-bool str_i64(struct str s, int64_t *out)
-{
-	bool minus = s.n && s.p[0] == '-';
-	uint64_t v, max = (uint64_t)INT64_MAX + minus;
-
-	if (!str_u64(str_from(s, minus), &v) || v > max)
-		return false;
-	*out = minus ? (int64_t)(0 - v) : (int64_t)v;
-	return true;
-}
-
 char *str_dup(struct str s)
 {
 	char *c = xmalloc(s.n + 1);

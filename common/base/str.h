@@ -45,7 +45,6 @@ struct str str_split(struct str *rest, char sep);
 /* Whole slice as a decimal number without sign; false on anything else or on overflow. */
 bool str_u64(struct str s, uint64_t *out);
 bool str_u32(struct str s, uint32_t *out);
-bool str_i64(struct str s, int64_t *out); /* with optional '-' */
 /* A malloc'd NUL-terminated copy. The caller frees it. Bytes after an inner NUL are there, unseen. */
 char *str_dup(struct str s);
 bool str_has_nul(struct str s);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/imap/args.h"
 
-bool imap_arg_is(const struct imap_arg *a, const char *word)
+static bool is_word(const struct imap_arg *a, const char *word)
 {
 	return a && a->type == IMAP_ARG_ATOM && str_ieq(a->s, str_c(word));
 }
 
 bool imap_arg_word(const struct imap_arg **a, const char *word)
 {
-	if (!imap_arg_is(*a, word))
+	if (!is_word(*a, word))
 		return false;
 	*a = (*a)->next;
 	return true;
@@ -63,26 +63,6 @@ bool imap_arg_mailbox(const struct imap_arg **a, struct str *out)
 	return true;
 }
 
-bool imap_arg_number(const struct imap_arg **a, uint32_t *out)
-{
-	if (*a == NULL || (*a)->type != IMAP_ARG_ATOM || !str_u32((*a)->s, out))
-		return false;
-	*a = (*a)->next;
-	return true;
-}
-
-bool imap_arg_nz_number(const struct imap_arg **a, uint32_t *out)
-{
-	const struct imap_arg *at = *a;
-	uint32_t n;
-
-	if (!imap_arg_number(&at, &n) || n == 0)
-		return false;
-	*out = n;
-	*a = at;
-	return true;
-}
-
 bool imap_arg_number64(const struct imap_arg **a, uint64_t *out)
 {
 	uint64_t n;
@@ -99,15 +79,6 @@ bool imap_arg_list(const struct imap_arg **a, const struct imap_arg **first)
 	if (*a == NULL || (*a)->type != IMAP_ARG_LIST)
 		return false;
 	*first = (*a)->list;
-	*a = (*a)->next;
-	return true;
-}
-
-bool imap_arg_stream(const struct imap_arg **a, uint64_t *size)
-{
-	if (*a == NULL || (*a)->type != IMAP_ARG_STREAM)
-		return false;
-	*size = (*a)->size;
 	*a = (*a)->next;
 	return true;
 }

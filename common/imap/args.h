@@ -16,9 +16,7 @@ static inline bool imap_arg_end(const struct imap_arg *a)
 {
 	return a == NULL;
 }
-bool imap_arg_is(const struct imap_arg *a,
-		 const char *word); /* an atom, case ignored; a may be NULL */
-bool imap_arg_word(const struct imap_arg **a, const char *word);
+bool imap_arg_word(const struct imap_arg **a, const char *word); /* an atom, case ignored */
 bool imap_arg_atom(const struct imap_arg **a, struct str *out); /* any atom as it stands */
 bool imap_arg_astring(const struct imap_arg **a,
 		      struct str *out); /* atom, quoted or literal, no NUL */
@@ -29,8 +27,5 @@ bool imap_arg_string(const struct imap_arg **a, struct str *out);  /* quoted or 
 bool imap_arg_mailbox(const struct imap_arg **a, struct str *out);
 /* list-mailbox: like astring, wildcards included. Not cut to a length: see IMAP_MAILBOX_MAX. */
 bool imap_arg_pattern(const struct imap_arg **a, struct str *out);
-bool imap_arg_number(const struct imap_arg **a, uint32_t *out);
-bool imap_arg_nz_number(const struct imap_arg **a, uint32_t *out);
 bool imap_arg_number64(const struct imap_arg **a, uint64_t *out);	      /* at most 2^63 - 1 */
 bool imap_arg_list(const struct imap_arg **a, const struct imap_arg **first); /* () gives NULL */
-bool imap_arg_stream(const struct imap_arg **a, uint64_t *size);

@@ -8,12 +8,12 @@ static const struct {
 	unsigned flag;
 	const char *name;
 } names[] = {
-	{IMAP_FLAG_ANSWERED, "\\Answered"}, {IMAP_FLAG_FLAGGED, "\\Flagged"},
-	{IMAP_FLAG_DELETED, "\\Deleted"},   {IMAP_FLAG_SEEN, "\\Seen"},
-	{IMAP_FLAG_DRAFT, "\\Draft"},	    {IMAP_FLAG_RECENT, "\\Recent"},
+	{IMAP_FLAG_DRAFT, "\\Draft"},	    {IMAP_FLAG_ANSWERED, "\\Answered"},
+	{IMAP_FLAG_FLAGGED, "\\Flagged"}, {IMAP_FLAG_DELETED, "\\Deleted"},
+	{IMAP_FLAG_SEEN, "\\Seen"},	    {IMAP_FLAG_RECENT, "\\Recent"},
 };
 
-unsigned imap_flag_parse(struct str name)
+static unsigned flag_parse(struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (str_ieq(name, str_c(names[i].name)))
@@ -27,11 +27,6 @@ static bool is_atom(struct str s)
 		if (!imap_is_atom_char(s.p[i]))
 			return false;
 	return s.n > 0;
-}
-
-bool imap_keyword_valid(struct str name, size_t max)
-{
-	return name.n <= max && is_atom(name);
 }
 
 /* How many of the arguments are no system flags: what the array of keywords must hold. */
@@ -69,7 +64,7 @@ enum imap_flags_result imap_flags_take(const struct imap_arg **a, struct arena *
 	room = room < max_keywords ? room : max_keywords;
 	kw = room ? arena_array(arena, struct str, room) : NULL;
 	for (const struct imap_arg *f = first; f; f = f->next) {
-		unsigned flag = f->type == IMAP_ARG_ATOM ? imap_flag_parse(f->s) : 0;
+		unsigned flag = f->type == IMAP_ARG_ATOM ? flag_parse(f->s) : 0;
 		if (flag & IMAP_FLAG_ALL)
 			l.flags |= flag;
 		else if (f->type != IMAP_ARG_ATOM || !is_atom(f->s)) /* \\Recent too */

@@ -29,11 +29,7 @@ enum imap_flags_result {
 enum imap_flags_result imap_flags_take(const struct imap_arg **a, struct arena *arena,
 				       size_t max_keywords, size_t keyword_len,
 				       struct imap_flag_list *out);
-/* "\Seen" in any case; 0 for what is none. */
-unsigned imap_flag_parse(struct str name);
-bool imap_keyword_valid(struct str name,
-			size_t max); /* an atom of 1..max bytes, no backslash in front */
-/* "\Answered \Seen $Label1 kw" without parentheses; first: nothing was put before it, else a space
+/* "\Answered \Seen" and then "$Label1 kw", without parentheses; first: nothing was put before it, else a space
  * comes first. Returns whether still nothing was put. */
 bool imap_flags_put(struct buf *out, unsigned flags, bool first);
 bool imap_keyword_put(struct buf *out, struct str keyword, bool first);

@@ -1,31 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/imap/imapdate.h"
 
+#include "common/base/calendar.h"
+
 static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 				   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-
-/* Days from the civil calendar, in years that begin on the first of March. */
-int64_t imap_date_days(int year, int month, int day)
-{
-	int64_t y = (int64_t)year - (month <= 2);
-	int64_t era = (y >= 0 ? y : y - 399) / 400;
-	int64_t yoe = y - era * 400;
-	int64_t doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-}
-
-static void date_from_days(int64_t days, int *year, int *month, int *day)
-{
-	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-	int64_t doe = z - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-
-	*day = (int)(doy - (153 * mp + 2) / 5 + 1);
-	*month = (int)(mp < 10 ? mp + 3 : mp - 9);
-	*year = (int)(yoe + era * 400 + (*month <= 2));
-}
 
 static int days_in(int year, int month)
 {
@@ -81,7 +60,7 @@ static bool rest_of_date(struct str *s, int day, int64_t *days)
 		return false;
 	if (year < IMAP_DATE_YEAR_MIN || day < 1 || day > days_in(year, month))
 		return false;
-	*days = imap_date_days(year, month, day);
+	*days = calendar_days(year, month, day);
 	return true;
 }
 
@@ -149,7 +128,7 @@ void imap_datetime_put(struct buf *out, int64_t utc, int zone)
 	local = local < least ? least : local > most ? most : local;
 	days = (local >= 0 ? local : local - 86399) / 86400;
 	secs = local - days * 86400;
-	date_from_days(days, &year, &month, &day);
+	calendar_date(days, &year, &month, &day);
 	buf_printf(out, "\"%02d-%s-%04d %02d:%02d:%02d %c%02d%02d\"", day, months[month - 1], year,
 		   (int)(secs / 3600), (int)(secs / 60 % 60), (int)(secs % 60),
 		   zone < 0 ? '-' : '+', abs(zone) / 60, abs(zone) % 60);

@@ -12,4 +12,3 @@ bool imap_datetime_parse(struct str s, int64_t *utc, int *zone);
 void imap_datetime_put(struct buf *out, int64_t utc, int zone); /* with its quotes */
 /* "1-Feb-1994" or "01-Feb-1994": days since 1970-01-01. */
 bool imap_date_parse(struct str s, int64_t *day);
-int64_t imap_date_days(int year, int month, int day); /* month 1..12; proleptic Gregorian */

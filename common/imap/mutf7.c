@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/imap/mutf7.h"
 
+#include "common/base/base64.h"
 #include "common/base/utf8.h"
-
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
 static bool is_direct(uint32_t c)
 {
 	return c >= 0x20 && c <= 0x7e;
 }
 
-static int digit(char c)
+/* base64 with ',' for '/', which separates folders elsewhere (RFC 3501 5.1.3). */
+static int value(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == ',' ? 63 : -1;
+	return c == ',' ? 63 : c == '/' ? -1 : base64_value(c);
+}
+
+static char letter(uint32_t value)
+{
+	return value == 63 ? ',' : base64_letters[value];
 }
 
 /* One UTF-16 unit of an encoded run; *high holds a surrogate that waits for its second half. */
@@ -48,7 +47,7 @@ static bool decode_run(struct buf *out, struct str run)
 	unsigned n = 0;
 
 	for (size_t i = 0; i < run.n; i++) {
-		int d = digit(run.p[i]);
+		int d = value(run.p[i]);
 		if (d < 0)
 			return false;
 		bits = bits << 6 | (uint32_t)d;
@@ -110,7 +109,7 @@ static void put_bits(struct buf *out, struct run *r, uint32_t unit)
 	r->bits = r->bits << 16 | unit;
 	r->n += 16;
 	for (; r->n >= 6; r->n -= 6)
-		buf_putc(out, alphabet[r->bits >> (r->n - 6) & 63]);
+		buf_putc(out, letter(r->bits >> (r->n - 6) & 63));
 	r->bits &= (1U << r->n) - 1;
 }
 
@@ -132,7 +131,7 @@ static void close_run(struct buf *out, struct run *r)
 	if (!r->open)
 		return;
 	if (r->n)
-		buf_putc(out, alphabet[r->bits << (6 - r->n) & 63]);
+		buf_putc(out, letter(r->bits << (6 - r->n) & 63));
 	buf_putc(out, '-');
 	*r = (struct run){0};
 }

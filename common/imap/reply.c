@@ -54,14 +54,6 @@ void imap_put_string(struct buf *out, struct str s)
 		imap_put_literal(out, s);
 }
 
-void imap_put_nstring(struct buf *out, struct str s)
-{
-	if (s.p == NULL)
-		buf_puts(out, "NIL");
-	else
-		imap_put_string(out, s);
-}
-
 void imap_put_astring(struct buf *out, struct str s)
 {
 	bool atom = s.n > 0 && s.n <= IMAP_QUOTED_MAX && !str_ieq(s, STR("NIL"));

@@ -10,7 +10,6 @@
 /* Quoted where that is safe (ASCII without CR, LF, NUL, other control characters; at most
  * IMAP_QUOTED_MAX bytes), else a literal. */
 void imap_put_string(struct buf *out, struct str s);
-void imap_put_nstring(struct buf *out, struct str s); /* s.p == NULL: NIL */
 void imap_put_astring(struct buf *out, struct str s); /* an atom where it is one (and not NIL) */
 /* A mailbox name, which is already modified UTF-7: always quoted, as Courier and Dovecot do for
  * names that need it and clients expect; a literal where a name holds what can't be quoted. */

@@ -115,24 +115,6 @@ bool imap_seqset_has(const struct imap_seqset *s, uint32_t n)
 	return i < s->n && s->a[i].lo <= n;
 }
 
-uint32_t imap_seqset_next(const struct imap_seqset *s, uint32_t from)
-{
-	size_t i = range_at(s, from);
-
-	if (i == s->n)
-		return 0;
-	return s->a[i].lo > from ? s->a[i].lo : from;
-}
-
-uint64_t imap_seqset_count(const struct imap_seqset *s)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		n += (uint64_t)s->a[i].hi - s->a[i].lo + 1;
-	return n;
-}
-
 void imap_seqset_add(struct imap_seqset *s, uint32_t lo, uint32_t hi)
 {
 	struct imap_range *last = s->n ? &s->a[s->n - 1] : NULL;

@@ -24,11 +24,6 @@ bool imap_seqset_parse(struct imap_seqset *s, struct str text, size_t max_ranges
 void imap_seqset_resolve(struct imap_seqset *s, uint32_t max);
 uint32_t imap_seqset_max(const struct imap_seqset *s);	       /* 0 for the empty set */
 bool imap_seqset_has(const struct imap_seqset *s, uint32_t n); /* binary search */
-uint64_t imap_seqset_count(const struct imap_seqset *s);       /* numbers in it */
-/* The smallest member >= from, 0 where there is none:
- *     for (uint32_t n = imap_seqset_next(s, 1); n; n = n == UINT32_MAX ? 0 : imap_seqset_next(s, n
- * + 1)) */
-uint32_t imap_seqset_next(const struct imap_seqset *s, uint32_t from);
 
 /* Building: appends, joined to the last range where it continues that. For ascending numbers the
  * set is ready as it is; otherwise the order stays as given (UIDPLUS pairs sets by order), or call

@@ -291,12 +291,6 @@ struct conn *conn_new(struct loop *l, int in_fd, int out_fd, const struct conn_o
 	return c;
 }
 
-void conn_set_ops(struct conn *c, const struct conn_ops *ops, void *ctx)
-{
-	c->ops = ops;
-	c->ctx = ctx;
-}
-
 void conn_push_layer(struct conn *c, struct conn_layer *layer)
 {
 	ASSERT(c->in.n == 0);
@@ -306,11 +300,6 @@ void conn_push_layer(struct conn *c, struct conn_layer *layer)
 	c->read_waits = LOOP_READ;
 	c->write_waits = LOOP_WRITE;
 	set_events(c);
-}
-
-struct conn_layer *conn_top(struct conn *c)
-{
-	return c->top;
 }
 
 /* Everything but the descriptors. */

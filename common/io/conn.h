@@ -52,10 +52,8 @@ struct conn_layer {
 /* Takes ownership of the descriptors (in_fd may equal out_fd), which become non-blocking. */
 struct conn *conn_new(struct loop *l, int in_fd, int out_fd, const struct conn_opts *o,
 		      const struct conn_ops *ops, void *ctx);
-void conn_set_ops(struct conn *c, const struct conn_ops *ops, void *ctx);
 /* Pushes a layer on top (STARTTLS). Unconsumed input must be empty: see conn_in_drop (B1). */
 void conn_push_layer(struct conn *c, struct conn_layer *layer);
-struct conn_layer *conn_top(struct conn *c);
 
 struct str conn_in(const struct conn *c);         /* unconsumed input; valid until the next conn call */
 void conn_consume(struct conn *c, size_t n);

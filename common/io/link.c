@@ -360,11 +360,6 @@ size_t link_queued(const struct link *k)
 	return k->queued;
 }
 
-int link_fd(const struct link *k)
-{
-	return k->fd;
-}
-
 void link_free(struct link **k)
 {
 	if (*k == NULL)

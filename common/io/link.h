@@ -33,7 +33,6 @@ struct link *link_new(struct loop *l, int fd, size_t max_queue, const struct lin
 int link_send(struct link *k, uint16_t type, struct str body, const int *fds, unsigned nfds);
 bool link_open(const struct link *k);
 size_t link_queued(const struct link *k);
-int link_fd(const struct link *k);
 void link_free(struct link **k); /* safe inside callbacks */
 
 /* Blocking forms for processes without a loop (a pool child before its assignment, ctl). */

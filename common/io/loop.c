@@ -179,26 +179,6 @@ uint64_t loop_now(struct loop *l)
 	return l->now;
 }
 
-static void keep_pending(struct ev_loop *ev)
-{
-}
-
-void loop_after_fork(struct loop *l)
-{
-	int lowest = lowest_free_fd();
-
-	/* libev makes its new epoll (and wake-up descriptor) at the next run: have one that calls
-	 * nobody back. It closes the old descriptor first. */
-	ev_loop_fork(l->ev);
-	ev_set_invoke_pending_cb(l->ev, keep_pending);
-	ev_run(l->ev, EVRUN_NOWAIT);
-	ev_set_invoke_pending_cb(l->ev, ev_invoke_pending);
-	if (lowest < l->epoll_fd)
-		l->epoll_fd = lowest;
-	verify_epoll_fd(l->epoll_fd);
-	l->now = clock_ms();
-}
-
 /* ---- descriptors --------------------------------------------------------------------------- */
 
 static void io_event(struct ev_loop *ev, ev_io *w, int revents)
@@ -376,16 +356,11 @@ void loop_defer_set(struct loop_defer *d)
 		list_append(&d->loop->deferred, &d->link);
 }
 
-void loop_defer_cancel(struct loop_defer *d)
-{
-	list_remove(&d->link);
-}
-
 void loop_defer_free(struct loop_defer **d)
 {
 	if (*d == NULL)
 		return;
-	loop_defer_cancel(*d);
+	list_remove(&(*d)->link);
 	free(*d);
 	*d = NULL;
 }

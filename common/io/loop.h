@@ -54,13 +54,9 @@ void loop_on_child(struct loop *l, loop_child_fn *fn, void *ctx);
 struct loop_defer;
 struct loop_defer *loop_defer_new(struct loop *l, loop_fn *fn, void *ctx);
 void loop_defer_set(struct loop_defer *d);    /* schedule (idempotent) */
-void loop_defer_cancel(struct loop_defer *d);
 void loop_defer_free(struct loop_defer **d);
 
 /* The only object that another thread may touch: loop_wake_up runs fn on the loop soon. */
 struct loop_wake *loop_wake_new(struct loop *l, loop_fn *fn, void *ctx);
 void loop_wake_up(struct loop_wake *w); /* thread-safe, cheap when already pending */
 void loop_wake_free(struct loop_wake **w);
-
-/* After fork without exec (the imapd pool): the child's loop gets an epoll of its own. */
-void loop_after_fork(struct loop *l);

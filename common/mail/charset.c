@@ -61,7 +61,8 @@ static const uint16_t cp1252[32] = {
 	0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0,	0x017e, 0x0178,
 };
 
-bool charset_name_valid(struct str name)
+/* Letters, digits, . _ : + - and at most CHARSET_NAME_MAX: what may be given to iconv_open. */
+static bool name_valid(struct str name)
 {
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.p[i];
@@ -85,7 +86,7 @@ struct charset *charset_new(struct str name)
 	struct charset c = {.method = BY_ICONV};
 	struct charset *p;
 
-	if (!charset_name_valid(name))
+	if (!name_valid(name))
 		return NULL;
 	memcpy(text, name.p, name.n);
 	text[name.n] = 0;
@@ -119,15 +120,6 @@ void charset_free(struct charset **c)
 bool charset_is_utf8(const struct charset *c)
 {
 	return c->method == BY_UTF8;
-}
-
-bool charset_known(struct str name)
-{
-	struct charset *c = charset_new(name);
-	bool known = c != NULL;
-
-	charset_free(&c);
-	return known;
 }
 
 /* ---- the four ways ----------------------------------------------------------------------- */

@@ -10,9 +10,6 @@
 #define CHARSET_NAME_MAX  64
 #define CHARSET_GCONV_DIR "/usr/lib/x86_64-linux-gnu/gconv"
 
-/* Letters, digits, . _ : + - and at most CHARSET_NAME_MAX: what may be given to iconv_open. */
-bool charset_name_valid(struct str name);
-bool charset_known(struct str name); /* for SEARCH CHARSET: opens a converter to see */
 
 /* Opens the common converters once and keeps them for the life of the process; returns how many
  * could be opened. Not thread-safe: call it before threads and sandbox. */

@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/mail/date.h"
+#include "common/base/calendar.h"
 #include "common/mail/rfc822.h"
 
 #define MINUTES_A_DAY 1440
 #define SECONDS_A_DAY 86400
-
-/* Howard Hinnant's days_from_civil: no loop over years (B45). */
-int32_t date_days(int year, int month, int day)
-{
-	int y = month <= 2 ? year - 1 : year;
-	int era = (y >= 0 ? y : y - 399) / 400;
-	int yoe = y - era * 400;
-	int doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-	int doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-
-	return era * 146097 + doe - 719468;
-}
 
 /* At most max digits; false without any. */
 static bool number(struct rfc822 *x, int max, int *value, int *digits)
@@ -180,7 +169,7 @@ bool date_parse(struct str value, struct maildate *out)
 	if (seconds < 0)
 		return false;
 	zone = zone_of(&x);
-	out->day = date_days(year, month, day);
+	out->day = (int32_t)calendar_days(year, month, day);
 	out->zone = (int16_t)zone;
 	out->utc = (int64_t)out->day * SECONDS_A_DAY + seconds - zone * 60;
 	return true;

@@ -10,5 +10,3 @@ struct maildate {
 };
 /* False (out untouched) where the value holds no date. Years 0 to 9999. */
 bool date_parse(struct str value, struct maildate *out);
-/* Days since 1970-01-01 of a day of the Gregorian calendar (month 1..12). */
-int32_t date_days(int year, int month, int day);

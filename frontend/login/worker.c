@@ -64,7 +64,8 @@ void worker_ended(struct worker *w)
 		loop_stop(w->loop);
 }
 
-void worker_maybe_ready(struct worker *w)
+/* Says SUP_READY once everything is there. */
+static void maybe_ready(struct worker *w)
 {
 	if (w->announced || !w->sup || !auth_client_up(w->auth) || !handoff_client_up(w->handoff))
 		return;
@@ -178,7 +179,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 	default:
 		return -1;
 	}
-	worker_maybe_ready(w);
+	maybe_ready(w);
 	return 0;
 }
 

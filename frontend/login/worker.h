@@ -40,8 +40,6 @@ struct worker *worker_new(struct loop *l, const struct settings *set, int sup_fd
 void worker_free(struct worker **w);
 /* A session or pump has ended: a draining worker may be done. */
 void worker_ended(struct worker *w);
-/* Says SUP_READY once everything is there. */
-void worker_maybe_ready(struct worker *w);
 /* Makes a session id, [A-Za-z0-9], unique in time and over workers. */
 void worker_session_id(struct worker *w, char out[24]);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backend/imapd/box/view.h"
 #include <stdlib.h>
+#include "common/imap/flags.h"
 
 #define DIRTY_MAX 1024	   /* noted one by one; beyond, modseqs tell which messages changed */
 #define EXPUNGE_BATCH 4096 /* told between two looks at the output buffer */
@@ -180,22 +181,6 @@ bool view_writable(const struct view *v)
 
 /* ---- what a message shows ------------------------------------------------------------------- */
 
-static const struct {
-	uint8_t bit;
-	const char *name;
-} flag_names[] = {
-	{MSG_DRAFT, "\\Draft"},	    {MSG_ANSWERED, "\\Answered"}, {MSG_FLAGGED, "\\Flagged"},
-	{MSG_DELETED, "\\Deleted"}, {MSG_SEEN, "\\Seen"},
-};
-
-static void put_word(struct buf *out, const char *word, bool *first)
-{
-	if (!*first)
-		buf_putc(out, ' ');
-	*first = false;
-	buf_puts(out, word);
-}
-
 bool view_is_recent(const struct view *v, uint32_t uid)
 {
 	return has(v->recent.a, v->recent.n, uid);
@@ -203,17 +188,12 @@ bool view_is_recent(const struct view *v, uint32_t uid)
 
 void view_put_flags(const struct view *v, const struct msg *m, struct buf *out)
 {
-	bool first = true;
+	bool first;
 
 	buf_putc(out, '(');
-	for (size_t i = 0; i < ARRAY_LEN(flag_names); i++) {
-		if (m->flags & flag_names[i].bit)
-			put_word(out, flag_names[i].name, &first);
-	}
-	if (view_is_recent(v, m->uid))
-		put_word(out, "\\Recent", &first);
+	first = imap_flags_put(out, m->flags | (view_is_recent(v, m->uid) ? IMAP_FLAG_RECENT : 0), true);
 	for (size_t i = 0; m->kw && i < m->kw->n; i++)
-		put_word(out, v->f->keywords.a[m->kw->kw[i]], &first);
+		first = imap_keyword_put(out, str_c(v->f->keywords.a[m->kw->kw[i]]), first);
 	buf_putc(out, ')');
 }
 
@@ -223,13 +203,10 @@ void view_put_flag_list(const struct view *v, bool permanent, struct buf *out)
 
 	buf_putc(out, '(');
 	vec_foreach(kw, &v->f->keywords)
-		put_word(out, *kw, &first);
+		first = imap_keyword_put(out, str_c(*kw), first);
 	if (permanent && v->keywords)
-		put_word(out, "\\*", &first);
-	for (size_t i = 0; i < ARRAY_LEN(flag_names); i++)
-		put_word(out, flag_names[i].name, &first);
-	if (!permanent)
-		put_word(out, "\\Recent", &first);
+		first = imap_keyword_put(out, STR("\\*"), first);
+	imap_flags_put(out, IMAP_FLAG_ALL | (permanent ? 0 : IMAP_FLAG_RECENT), first);
 	buf_putc(out, ')');
 }
 

@@ -217,10 +217,11 @@ static int search_part(struct search_matcher *m, const struct mime_part *part)
 	struct charset *cs = charset_new(mime_charset(part));
 	uint64_t off = part->body_off, end = off + part->body_len;
 	ssize_t got = 1;
-	bool left = true;
+	bool left = true, plain;
 
 	if (!cs)
 		cs = charset_new(STR("UTF-8"));
+	plain = charset_is_utf8(cs);
 	decode_init(&d, decode_kind(part->encoding));
 	char *p = buf_reserve(&in, CHUNK);
 	while (left && off < end) {
@@ -231,15 +232,18 @@ static int search_part(struct search_matcher *m, const struct mime_part *part)
 		buf_reset(&raw);
 		buf_reset(&text);
 		decode_push(&d, str_mem(p, (size_t)got), &raw);
-		charset_push(cs, buf_str(&raw), &text);
-		left = push_text(m, buf_str(&text), true);
+		if (!plain)
+			charset_push(cs, buf_str(&raw), &text);
+		left = push_text(m, buf_str(plain ? &raw : &text), true);
 	}
 	buf_reset(&raw);
 	buf_reset(&text);
 	decode_end(&d, &raw);
-	charset_push(cs, buf_str(&raw), &text);
-	charset_end(cs, &text);
-	push_text(m, buf_str(&text), true);
+	if (!plain) {
+		charset_push(cs, buf_str(&raw), &text);
+		charset_end(cs, &text);
+	}
+	push_text(m, buf_str(plain ? &raw : &text), true);
 	end_text(m);
 	charset_free(&cs);
 	buf_deinit(&in);

@@ -32,7 +32,6 @@ static void test_numbers(void **state)
 	};
 	uint64_t v;
 	uint32_t w;
-	int64_t i;
 
 	for (size_t k = 0; k < ARRAY_LEN(u64); k++) {
 		v = 42;
@@ -42,13 +41,6 @@ static void test_numbers(void **state)
 	assert_false(str_u64(str_mem("1\0", 2), &v));
 	assert_true(str_u32(STR("4294967295"), &w) && w == UINT32_MAX);
 	assert_false(str_u32(STR("4294967296"), &w));
-	assert_true(str_i64(STR("-9223372036854775808"), &i) && i == INT64_MIN);
-	assert_false(str_i64(STR("-9223372036854775809"), &i));
-	assert_true(str_i64(STR("9223372036854775807"), &i) && i == INT64_MAX);
-	assert_false(str_i64(STR("9223372036854775808"), &i));
-	assert_false(str_i64(STR("-"), &i));
-	assert_false(str_i64(STR("--1"), &i));
-	assert_false(str_i64(STR_NONE, &i));
 }
 
 static void test_compare(void **state)

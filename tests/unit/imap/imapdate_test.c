@@ -116,26 +116,11 @@ static void any_time_is_printed(void **state)
 	buf_deinit(&out);
 }
 
-/* Day by day through all years, against the calendar counted by hand. */
-static void calendar(void **state)
-{
-	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	int64_t n = imap_date_days(1900, 1, 1);
-
-	assert_int_equal(n, -25567);
-	for (int y = 1900; y <= 2500; y++)
-		for (int m = 1; m <= 12; m++)
-			for (int d = 1, leap = (y % 4 == 0 && y % 100) || y % 400 == 0;
-			     d <= days[m - 1] + (m == 2 && leap); d++)
-				assert_int_equal(imap_date_days(y, m, d), n++);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(datetimes), cmocka_unit_test(refuses),
 		cmocka_unit_test(dates),     cmocka_unit_test(any_time_is_printed),
-		cmocka_unit_test(calendar),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,7 +87,7 @@ static void bounds_ranges(void **state)
 	assert_true(imap_seqset_parse(&s, buf_str(&in), 5000));
 	imap_seqset_resolve(&s, 10);
 	assert_int_equal(s.n, 1);
-	assert_int_equal(imap_seqset_count(&s), 11000);
+	assert_true(s.a[0].lo == 1 && s.a[0].hi == 11000);
 	imap_seqset_deinit(&s);
 	buf_deinit(&in);
 }
@@ -95,15 +95,10 @@ static void bounds_ranges(void **state)
 static void finds(void **state)
 {
 	struct imap_seqset s = IMAP_SEQSET_INIT;
-	uint32_t want[] = {2, 3, 4, 9, 4294967295U}, n;
-	size_t k = 0;
 
 	assert_true(imap_seqset_parse(&s, STR("9,2:4,4294967295"), 10));
 	imap_seqset_resolve(&s, 100);
 	assert_int_equal(imap_seqset_max(&s), 4294967295U);
-	for (n = imap_seqset_next(&s, 1); n; n = n == UINT32_MAX ? 0 : imap_seqset_next(&s, n + 1))
-		assert_int_equal(n, want[k++]);
-	assert_int_equal(k, 5);
 	assert_false(imap_seqset_has(&s, 1));
 	assert_true(imap_seqset_has(&s, 2));
 	assert_true(imap_seqset_has(&s, 4));
@@ -112,7 +107,6 @@ static void finds(void **state)
 	assert_true(imap_seqset_has(&s, 4294967295U));
 	imap_seqset_deinit(&s);
 	assert_false(imap_seqset_has(&s, 1));
-	assert_int_equal(imap_seqset_next(&s, 1), 0);
 	assert_int_equal(imap_seqset_max(&s), 0);
 }
 

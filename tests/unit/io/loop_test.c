@@ -233,10 +233,9 @@ static void test_defer(void **state)
 	assert_int_equal(c.calls, 10);
 	assert_int_equal(c.io_between, 9);
 	loop_defer_set(c.defer);
-	loop_defer_cancel(c.defer);
+	loop_defer_free(&c.defer);
 	run_for(c.loop, 5);
 	assert_int_equal(c.calls, 10);
-	loop_defer_free(&c.defer);
 	loop_io_free(&c.io);
 	close(p[0]);
 	close(p[1]);
@@ -275,48 +274,6 @@ static void test_signals_and_children(void **state)
 	assert_int_equal(children_seen, 4);
 	assert_int_equal(WEXITSTATUS(last_status), 3);
 	loop_signal_free(&s);
-	loop_free(&l);
-}
-
-/* The child gets an epoll and wake-up descriptor of its own: neither sees the other's events. */
-static void test_after_fork(void **state)
-{
-	struct loop *l = loop_new();
-	struct loop_signal *s = loop_signal_new(l, SIGUSR1, on_signal, NULL);
-	struct loop_io *io;
-	int pair[2], events = 0, status;
-	pid_t pid;
-
-	socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair);
-	io = loop_io_new(l, pair[0], LOOP_READ, count_event, &events);
-	run_for(l, 1);
-	signals_seen = 0;
-	pid = fork();
-	if (pid == 0) {
-		int base;
-
-		close(0); /* a lower number than epoll's is free */
-		loop_after_fork(l);
-		kill(getpid(), SIGUSR1);
-		run_for(l, 5);
-		base = in_epoll();
-		loop_io_free(&io); /* not out of the parent's set */
-		if (in_epoll() != base - 1 || signals_seen != 1)
-			_exit(1);
-		io = loop_io_new(l, pair[1], LOOP_WRITE, count_event, &events);
-		run_for(l, 5);
-		_exit(events > 0 ? 0 : 2);
-	}
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
-	assert_int_equal(write(pair[1], "x", 1), 1);
-	run_for(l, 5);
-	assert_true(events > 0);
-	assert_int_equal(signals_seen, 0);
-	loop_io_free(&io);
-	loop_signal_free(&s);
-	close(pair[0]);
-	close(pair[1]);
 	loop_free(&l);
 }
 
@@ -424,27 +381,6 @@ static void test_jobs(void **state)
 	loop_free(&l);
 }
 
-static void test_jobs_after_fork(void **state)
-{
-	struct loop *l = loop_new();
-	struct jobs *js = jobs_new(l, 2);
-	int done = 0, status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		loop_after_fork(l);
-		for (int i = 0; i < 5; i++)
-			submit_sum(js, &done, NULL);
-		for (int i = 0; i < 100 && jobs_pending(js); i++)
-			run_for(l, 10);
-		_exit(done == 5 ? 0 : 1);
-	}
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
-	jobs_free(&js);
-	loop_free(&l);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,10 +390,8 @@ int main(void)
 		cmocka_unit_test(test_timers),
 		cmocka_unit_test(test_defer),
 		cmocka_unit_test(test_signals_and_children),
-		cmocka_unit_test(test_after_fork),
 		cmocka_unit_test(test_wake),
 		cmocka_unit_test(test_jobs),
-		cmocka_unit_test(test_jobs_after_fork),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

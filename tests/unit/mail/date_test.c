@@ -80,7 +80,6 @@ static void test_hostile(void **state)
 	check("1 Jan 0000 00:00 +0000", (int64_t)-719528 * DAY, 0, -719528);
 	check("1 Jan -1 00:00:00", 978307200, 0, 11323); /* the dash of 1-Jan-2001 */
 	assert_false(date_parse(STR("1 J\0n 2026"), &d));
-	assert_int_equal(date_days(9999, 12, 31), 2932896);
 }
 
 /* Every prefix, at the end of an allocation. */

