@@ -9,22 +9,9 @@
 #include "common/ipc/handoff.h"
 #include "common/ipc/session.h"
 #include "common/ipc/watch.h"
+#include "tests/unit/ipc/reread.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* False: not understood. */
-typedef bool reread_fn(struct str body, struct buf *again);
-
-#define MESSAGE(name)                                                                              \
-	static bool reread_##name(struct str body, struct buf *again)                              \
-	{                                                                                          \
-		struct name m;                                                                     \
-                                                                                                   \
-		if (!name##_get(body, &m))                                                         \
-			return false;                                                              \
-		name##_put(again, &m);                                                             \
-		return true;                                                                       \
-	}
 
 MESSAGE(auth_request)
 MESSAGE(auth_answer)

@@ -16,24 +16,6 @@ static const struct imap_limits limits[] = {
 	{.line = 60, .literal = 20, .depth = 3, .args = 9},
 };
 
-static size_t cut_all(void *ctx, size_t left)
-{
-	return left;
-}
-
-static size_t cut_byte(void *ctx, size_t left)
-{
-	return 1;
-}
-
-static size_t cut_random(void *ctx, size_t left)
-{
-	uint32_t *seed = ctx;
-
-	*seed = *seed * 1664525 + 1013904223;
-	return 1 + (*seed >> 16) % (left < 11 ? left : 11);
-}
-
 /* All getters over all arguments of the first command: no crash, and sections print what they took.
  */
 static void read_args(struct imap_parser *p, const struct imap_arg *args)
@@ -88,11 +70,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	l = &limits[data[0] % ARRAY_LEN(limits)];
 	seed = data[1];
 	in = str_mem(data + 2, size - 2);
-	transcript(&whole, l, in, cut_all, NULL);
-	transcript(&cut, l, in, cut_random, &seed);
+	transcript(&whole, l, in, transcript_cut_all, NULL);
+	transcript(&cut, l, in, transcript_cut_random, &seed);
 	ASSERT(str_eq(buf_str(&whole), buf_str(&cut)));
 	buf_reset(&cut);
-	transcript(&cut, l, in, cut_byte, NULL);
+	transcript(&cut, l, in, transcript_cut_byte, NULL);
 	ASSERT(str_eq(buf_str(&whole), buf_str(&cut)));
 	buf_deinit(&whole);
 	buf_deinit(&cut);

@@ -8,37 +8,19 @@
 
 static const struct imap_limits limits = {.line = 200, .literal = 64, .depth = 3, .args = 20};
 
-static size_t cut_all(void *ctx, size_t left)
-{
-	return left;
-}
-
-static size_t cut_byte(void *ctx, size_t left)
-{
-	return 1;
-}
-
-static size_t cut_random(void *ctx, size_t left)
-{
-	uint32_t *seed = ctx;
-
-	*seed = *seed * 1664525 + 1013904223;
-	return 1 + (*seed >> 16) % (left < 7 ? left : 7);
-}
-
 static void check_with(const struct imap_limits *l, struct str in, const char *want)
 {
 	struct buf out = BUF_INIT;
 
-	transcript(&out, l, in, cut_all, NULL);
+	transcript(&out, l, in, transcript_cut_all, NULL);
 	assert_string_equal(buf_cstr(&out), want);
 	buf_reset(&out);
-	transcript(&out, l, in, cut_byte, NULL);
+	transcript(&out, l, in, transcript_cut_byte, NULL);
 	assert_string_equal(buf_cstr(&out), want);
 	for (uint32_t seed = 1; seed < 20; seed++) {
 		uint32_t s = seed;
 		buf_reset(&out);
-		transcript(&out, l, in, cut_random, &s);
+		transcript(&out, l, in, transcript_cut_random, &s);
 		assert_string_equal(buf_cstr(&out), want);
 	}
 	buf_deinit(&out);
@@ -246,7 +228,7 @@ static void literal_minus(void **state)
 		buf_added(&in, size);
 		buf_puts(&in, "\r\nb NOOP\r\n");
 		struct buf out = BUF_INIT;
-		transcript(&out, &l, buf_str(&in), cut_all, NULL);
+		transcript(&out, &l, buf_str(&in), transcript_cut_all, NULL);
 		if (size == 4096)
 			assert_non_null(strstr(buf_cstr(&out), "a|X L<xxx"));
 		else
@@ -314,7 +296,7 @@ static void long_tag(void **state)
 	memset(buf_reserve(&in, 100000), 'a', 100000);
 	buf_added(&in, 100000);
 	buf_puts(&in, " NOOP\r\nb NOOP\r\n");
-	transcript(&out, &l, buf_str(&in), cut_all, NULL);
+	transcript(&out, &l, buf_str(&in), transcript_cut_all, NULL);
 	assert_string_equal(buf_cstr(&out), "* BAD Tag too long\r\nb|NOOP.\nidle");
 	buf_deinit(&in);
 	buf_deinit(&out);

@@ -10,6 +10,24 @@
 
 typedef size_t transcript_cut_fn(void *ctx, size_t left); /* size of the next piece, 1..left */
 
+static inline size_t transcript_cut_all(void *ctx, size_t left)
+{
+	return left;
+}
+
+static inline size_t transcript_cut_byte(void *ctx, size_t left)
+{
+	return 1;
+}
+
+static inline size_t transcript_cut_random(void *ctx, size_t left) /* ctx: uint32_t *seed */
+{
+	uint32_t *seed = ctx;
+
+	*seed = *seed * 1664525 + 1013904223;
+	return 1 + (*seed >> 16) % (left < 11 ? left : 11);
+}
+
 static inline void transcript_args(struct buf *out, const struct imap_arg *a)
 {
 	static const char kinds[] = "AQLBS(";

@@ -13,6 +13,7 @@
 #include "common/ipc/control.h"
 #include "common/ipc/handoff.h"
 #include "common/ipc/session.h"
+#include "tests/unit/ipc/reread.h"
 
 static const struct user_record record = {
 	.user = {"user@example.com", 16}, .uid = 2001, .gid = 2002, .home = {"/mail/user", 10},
@@ -25,16 +26,6 @@ static const struct session_facts facts = {
 
 /* ---- one function for all messages -------------------------------------------------------------- */
 
-#define MESSAGE(name)                                                                              \
-	static bool reread_##name(struct str body, struct buf *again)                              \
-	{                                                                                          \
-		struct name m;                                                                     \
-                                                                                                   \
-		if (!name##_get(body, &m))                                                         \
-			return false;                                                              \
-		name##_put(again, &m);                                                             \
-		return true;                                                                       \
-	}
 MESSAGE(handoff_give)
 MESSAGE(handoff_refused)
 MESSAGE(session_assign)
@@ -43,8 +34,6 @@ MESSAGE(session_failed)
 MESSAGE(session_state)
 MESSAGE(control_request)
 MESSAGE(control_row)
-
-typedef bool reread_fn(struct str body, struct buf *again);
 
 static bool understood(reread_fn *fn, const void *p, size_t n)
 {
