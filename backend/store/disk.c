@@ -266,7 +266,7 @@ static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct er
 	rc = load_chain(d, newest, out, &torn, e);
 	if (rc < 0)
 		return -1;
-	if (rc > 0 || !mark_fits(d, out->n == 0)) {
+	if (rc > 0 || !mark_fits(d, out->n == 0 && !torn && d->gen == newest)) {
 		buf_cut(out, 0);
 		*rebuilt = true;
 		return begin_anew(d, newest, e);
