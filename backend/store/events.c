@@ -62,6 +62,7 @@ static void events_drop(struct fold *f)
 	vec_foreach(e, &f->events)
 		free(*e);
 	f->events.n = 0;
+	f->events_done = f->events_in;
 }
 
 static void live_changed(struct fold *f)
@@ -81,6 +82,7 @@ static void on_fence(void *ctx, bool lost)
 	if (lost)
 		return; /* on_live says the rest */
 	f->fence_over = true;
+	f->fence_events = f->events_in;
 	fold_kick(f);
 }
 
@@ -113,6 +115,16 @@ static void gone_later(struct fold *f, unsigned ms)
 	loop_timer_set(f->gone_timer, ms);
 }
 
+/* Who waited for events gets a look at the disk instead. */
+static void waits_look(struct fold *f)
+{
+	while (!list_empty(&f->sync_waits)) {
+		struct sync_wait *w = list_entry(f->sync_waits.next, struct sync_wait, link);
+		list_remove(&w->link);
+		sync_queue(f, true, w);
+	}
+}
+
 /* Something moved without end, or events are missing: only a scan settles it. */
 static void want_scan(struct fold *f)
 {
@@ -120,6 +132,7 @@ static void want_scan(struct fold *f)
 	f->watch_scan_wanted = true;
 	if (!f->window)
 		f->window = hmap_new();
+	waits_look(f);
 	store_later(f->f.store);
 }
 
@@ -151,6 +164,13 @@ static struct sync *gone_sync(struct fold *f, uint64_t now)
 	return s;
 }
 
+static void names_start(struct fold *f, struct sync *s)
+{
+	s->upto = f->events_in;
+	f->last_names = s;
+	op_start(&s->op);
+}
+
 /* All that had happened before fence number f->settled is in the table. */
 static void judge(struct fold *f)
 {
@@ -180,8 +200,8 @@ static void judge(struct fold *f)
 	if (!s)
 		return;
 	s->check_scan = now - f->renamed_at < STORM_MS;
-	f->names_ops++;
-	op_start(&s->op);
+	f->events_in++; /* who waits for the fence waits for this too */
+	names_start(f, s);
 }
 
 /* ---- events become work ------------------------------------------------------------------------------ */
@@ -233,20 +253,52 @@ static void events_take(struct fold *f)
 		free(e);
 	}
 	f->events.n = 0;
-	if (s) {
-		f->names_ops++;
-		op_start(&s->op);
-	}
+	if (s)
+		names_start(f, s);
+	else if (f->last_names)
+		f->last_names->upto = f->events_in;
+	else
+		f->events_done = f->events_in;
 	if (cands_left(f))
 		fence_start(f);
+}
+
+/* Whether all that had happened before w's fence is in the table. */
+static bool wait_settled(const struct fold *f, struct sync_wait *w)
+{
+	size_t it = 0;
+	struct str key;
+	void *v;
+
+	if (f->events_done < w->events)
+		return false;
+	while (!w->fences_known && f->cands && hmap_next(f->cands, &it, &key, &v)) {
+		const struct cand *c = v;
+		if (c->left && c->need > w->fences)
+			w->fences = c->need;
+	}
+	w->fences_known = true;
+	if (f->settled < w->fences)
+		return false;
+	if (w->fences)
+		w->events = f->events_in; /* what the fences brought to light */
+	w->fences = 0;
+	return f->events_done >= w->events;
 }
 
 static void waits_over(struct fold *f)
 {
 	struct store_result ok = {.code = STORE_OK};
+	struct list over;
 
-	if (!list_empty(&f->sync_waits))
-		sync_waits_done(&f->sync_waits, &ok);
+	list_init(&over);
+	list_foreach(e, &f->sync_waits) {
+		if (!wait_settled(f, list_entry(e, struct sync_wait, link)))
+			continue;
+		list_remove(e);
+		list_append(&over, e);
+	}
+	sync_waits_done(&over, &ok);
 }
 
 void events_run(struct fold *f)
@@ -265,22 +317,22 @@ void events_run(struct fold *f)
 		return;
 	if (f->events.n)
 		events_take(f);
-	if (f->busy || f->names_ops || f->events.n)
-		return;
-	if (f->fence_over) {
+	if (f->fence_over && f->events_done >= f->fence_events) {
 		f->fence_over = false;
 		f->settled = f->fences;
 		judge(f);
 	}
-	if (!f->busy && !f->names_ops && !cands_left(f))
-		waits_over(f);
+	waits_over(f);
 }
 
 void events_names_done(struct fold *f, struct sync *s)
 {
 	char now[256];
 
-	f->names_ops--;
+	if (f->last_names == s)
+		f->last_names = NULL;
+	if (s->upto > f->events_done)
+		f->events_done = s->upto;
 	for (size_t off = 0; f->state == FOLD_OPEN && f->index.slots && off < s->names.n;) {
 		const char *p = s->names.p + s->names.off + off;
 		struct md_name n;
@@ -399,6 +451,7 @@ static void on_event(void *folder, enum watch_dir dir, enum watch_kind kind, str
 	memcpy(e->name, name.p, name.n);
 	e->name[name.n] = 0;
 	*vec_push(&f->events) = e;
+	f->events_in++;
 	store_later(f->f.store);
 }
 
@@ -431,16 +484,6 @@ static void on_journal(void *folder, uint64_t generation, uint64_t offset)
 static void on_folders(void *ctx)
 {
 	names_changed(ctx);
-}
-
-/* Who waited for events gets a look at the disk instead. */
-static void waits_look(struct fold *f)
-{
-	while (!list_empty(&f->sync_waits)) {
-		struct sync_wait *w = list_entry(f->sync_waits.next, struct sync_wait, link);
-		list_remove(&w->link);
-		sync_queue(f, true, w);
-	}
 }
 
 static void watch_lost(struct fold *f)
@@ -538,6 +581,9 @@ static void wait_fenced(void *ctx, bool lost)
 		sync_queue(f, lost, w);
 		return;
 	}
+	w->events = f->events_in;
+	w->fences = 0;
+	w->fences_known = false;
 	list_append(&f->sync_waits, &w->link);
 	fold_kick(f);
 }

@@ -144,7 +144,7 @@ struct fold {
 	struct sync *sync_op; /* the same */
 	bool tail_queued;
 	bool known;           /* the first sync has begun: others may look at the table */
-	unsigned names_ops;   /* SYNC_NAMES under way or queued */
+	struct sync *last_names; /* SYNC_NAMES under way or queued, the last of them */
 	struct loop_timer *flush_timer;
 	uint64_t flush_due;
 	bool flags_dirty;      /* renames in cur/ and journal records that aren't synced */
@@ -162,6 +162,8 @@ struct fold {
 	struct watcher_sub *sub;
 	enum fold_watch watch;
 	VEC(struct event *) events;
+	uint64_t events_in, events_done; /* come so far; looked at, and in the table */
+	uint64_t fence_events; /* come before the fence that is over */
 	struct hmap *cands;   /* base -> struct cand */
 	struct hmap *window;  /* bases that arrived since the first fence of a watched scan */
 	uint64_t fences;      /* begun */
@@ -281,6 +283,9 @@ struct sync_wait {
 	struct fold *f;
 	store_done_fn *done;
 	void *ctx;
+	uint64_t events; /* done when these have been looked at ... */
+	uint64_t fences; /* ... and so many fences are over, where messages seem to have gone */
+	bool fences_known;
 };
 struct sync {
 	struct op op;
@@ -304,6 +309,7 @@ struct sync {
 	VEC(uint32_t) missing; /* not seen by the scan, sorted */
 	VEC(uint32_t) gone;    /* believed to have gone: looked at once more, then expunged */
 	bool check_scan;       /* gone ones are looked for by a scan too */
+	uint64_t upto;         /* SYNC_NAMES: events that are looked at */
 	VEC(uint32_t) changed; /* offsets into names: known messages under another name */
 	VEC(uint32_t) fresh;   /* offsets into names: unknown ones */
 };

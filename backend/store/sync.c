@@ -77,6 +77,8 @@ static void sync_finish(struct op *op)
 		note_clean(f, s);
 		f->rescan = s->unsettled && s->kind == SYNC_LOOK;
 	}
+	if (res.code != STORE_OK && s->kind != SYNC_TAIL)
+		f->rescan = true; /* what was seen could not be written down */
 	if (s->name_lost && s->checked_name == f->disk_name) {
 		if (f->f.store->store_op_busy)
 			f->check_name = true; /* perhaps we are renaming it ourselves */
