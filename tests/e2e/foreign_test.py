@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from lib.server import wait_for
+
 MESSAGES = 10000 if os.environ.get("POSTHOUSE_LONG") else 2000
 SECONDS = 600 if os.environ.get("POSTHOUSE_LONG") else 20
 
@@ -42,8 +44,12 @@ def test_changes_while_nobody_looks(account):
     os.rename(os.path.join(cur, names[0]), os.path.join(cur, names[0] + "RS"))
     account.deliver()
     c.ok("SELECT INBOX")
-    got = c.ok("UID SEARCH ALL").find(r"SEARCH (.*)").group(1).split()
-    assert got[:2] == [uids[0], uids[2]] and len(got) == 3 and int(got[2]) > int(uids[2])
+
+    def settled():  # that a file is gone is believed a moment later
+        c.ok("NOOP")
+        got = c.ok("UID SEARCH ALL").find(r"SEARCH (.*)").group(1).split()
+        return got[:2] == [uids[0], uids[2]] and len(got) == 3 and int(got[2]) > int(uids[2])
+    wait_for("the changes", settled, 5)
     assert c.ok("FETCH 1 FLAGS").find(r"\\Answered \\Seen|\\Seen \\Answered")
 
 
