@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import corpus as mail
@@ -77,9 +78,19 @@ class Posthouse(Measured):
         self.news = "rename"
         # every client here has one address, so the limit per address is lifted; all else is as installed
         self.server = Server(users=["demo"] + self.accounts(), LOGIN_WORKERS=0, MAXPERIP=0)
+        self.run_directory()
         self.port, self.sslport = self.server.port, self.server.sslport
         self.fill_maildirs(self.server.maildir, self.server.settings["MAIL_UID"], self.server.settings["MAIL_GID"])
         self.server.make_maildir("demo")
+
+    def run_directory(self):
+        """As installed, it is on tmpfs (/run)."""
+        self.shm = None
+        if os.access("/dev/shm", os.W_OK):
+            self.shm = tempfile.mkdtemp(prefix="ph-bench.", dir="/dev/shm")
+            os.chmod(self.shm, 0o755)
+            self.server.settings["RUNDIR"] = self.shm
+            self.server.write_settings()
 
     def maildir(self, user):
         return self.server.maildir(user)
@@ -99,6 +110,8 @@ class Posthouse(Measured):
 
     def clean(self):
         self.server.stop()
+        if self.shm:
+            shutil.rmtree(self.shm, ignore_errors=True)
 
 
 class Peer(Measured):
@@ -176,8 +189,8 @@ passdb {
   args = scheme=PLAIN /etc/bench.users
 }
 userdb {
-  driver = static
-  args = uid=%(uid)d gid=%(uid)d home=/srv/mail/%%u
+  driver = passwd-file
+  args = /etc/bench.users
 }
 default_vsz_limit = 0
 # login processes that serve many clients, imap processes that serve one after the other, as its manual
@@ -196,7 +209,7 @@ service imap-login {
 }
 service imap {
   process_limit = 4000
-  service_count = 256
+  service_count = %(count)d
   %(imap)s
 }
 service auth {
@@ -219,19 +232,29 @@ protocol imap {
 class Dovecot(Peer):
     COMMAND = "exec dovecot -F -c /etc/bench.conf"
 
-    def __init__(self, users, corpus, cache, hibernate=0):
+    def __init__(self, users, corpus, cache):
         super().__init__("dovecot", users, corpus, cache)
         self.news = "rename"
-        self.hibernate = hibernate
-        self.write("/etc/bench.users", "".join("%s:%s::::::\n" % (u, u) for u in self.accounts()))
+        self.hibernate = 0
         self.fill_maildirs(self.maildir, PEER_UID, PEER_UID)
 
     def maildir(self, user):
         return self.inside("/srv/mail/%s/Maildir" % user)
 
+    def write_users(self):
+        """One uid for all; but each its own where sessions hibernate, which needs an inotify instance for each
+        session, and a uid has 128 of them."""
+        with open(self.inside("/etc/bench.users"), "w", encoding="ascii") as f:
+            for i, user in enumerate(self.accounts()):
+                uid = PEER_UID + (1 + i if self.hibernate else 0)
+                f.write("%s:%s:%d:%d::/srv/mail/%s::\n" % (user, user, uid, uid, user))
+                subprocess.run(["chown", "-R", "%d:%d" % (uid, uid), self.inside("/srv/mail/%s" % user)], check=True)
+
     def start_processes(self):
+        self.write_users()
         self.write("/etc/bench.conf", DOVECOT % {
-            "uid": PEER_UID, "port": self.port, "sslport": self.sslport, "hibernate": "%ds" % self.hibernate,
+            "port": self.port, "sslport": self.sslport, "hibernate": "%ds" % self.hibernate,
+            "count": 1 if self.hibernate else 256,
             "imap": "unix_listener imap-master {\n    user = $default_internal_user\n  }" if self.hibernate else ""})
         super().start_processes()
 
