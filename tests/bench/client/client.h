@@ -28,7 +28,7 @@ struct target {
 	int port;
 	bool tls;
 	const char *user_format; /* one %d, or none */
-	const char *password;    /* NULL: the same as the user */
+	const char *password;	 /* NULL: the same as the user */
 };
 
 /* Any fault ends the program with a line that says where it was. */
@@ -60,6 +60,10 @@ void conn_login(struct conn *c, const struct target *t, int n);
 
 /* Sends IDLE and waits for the +. */
 void conn_idle(struct conn *c);
+
+/* Prints a "name value" line; of n times: median, p99 and max, in seconds. Sorts them. */
+void result(const char *name, double value);
+void results(uint64_t *ns, size_t n);
 
 /* The workloads: arguments behind the name; results as "name value" lines on stdout. */
 void work_login(const struct target *t, int argc, char **argv);

@@ -52,7 +52,7 @@ static void tls_start(struct conn *c)
 
 struct conn *conn_open(const struct target *t)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons((uint16_t)t->port) };
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons((uint16_t)t->port)};
 	struct conn *c = calloc(1, sizeof(*c));
 	char line[512];
 	int on = 1;
@@ -198,8 +198,8 @@ void conn_login(struct conn *c, const struct target *t, int n)
 	const char *percent = strstr(t->user_format, "%d");
 
 	if (percent)
-		snprintf(user, sizeof(user), "%.*s%d%s", (int)(percent - t->user_format), t->user_format, n,
-			 percent + 2);
+		snprintf(user, sizeof(user), "%.*s%d%s", (int)(percent - t->user_format),
+			 t->user_format, n, percent + 2);
 	else
 		snprintf(user, sizeof(user), "%s", t->user_format);
 	conn_command(c, "LOGIN %s %s", user, t->password ? t->password : user);

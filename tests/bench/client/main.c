@@ -13,11 +13,12 @@ static const struct {
 	int args;
 	const char *usage;
 } works[] = {
-	{ "login", work_login, 2, "LOGINS USERS: connect, LOGIN, SELECT, LOGOUT" },
-	{ "idle", work_idle, 2, "USERS SESSIONS: each user's sessions in IDLE until stdin ends" },
-	{ "news", work_news, 5, "rename|append|store IDLERS TIMES SECONDS DIR: how soon idlers hear of it" },
-	{ "fetch", work_fetch, 1, "TIMES: all bodies of INBOX" },
-	{ "fill", work_fill, 1, "DIR: APPEND every file of DIR, in order, to INBOX" },
+	{"login", work_login, 2, "LOGINS USERS: connect, LOGIN, SELECT, LOGOUT"},
+	{"idle", work_idle, 2, "USERS SESSIONS: each user's sessions in IDLE until stdin ends"},
+	{"news", work_news, 5,
+	 "rename|append|store IDLERS TIMES SECONDS DIR: how soon idlers hear of it"},
+	{"fetch", work_fetch, 1, "TIMES: all bodies of INBOX"},
+	{"fill", work_fill, 1, "DIR: APPEND every file of DIR, in order, to INBOX"},
 };
 
 int main(int argc, char **argv)

@@ -14,8 +14,9 @@
 #define WAIT_MS 40000 /* above the longest delay of any of the servers (polling) */
 #define PAUSE_US 5000 /* between two changes: each is alone on its way */
 
-static const char MESSAGE[] = "From: sender@example.com\r\nTo: reader@example.com\r\nSubject: news\r\n"
-			      "Date: Mon, 2 Jun 2025 12:00:00 +0000\r\nMessage-ID: <news@example.com>\r\n\r\nNews.\r\n";
+static const char MESSAGE[] =
+	"From: sender@example.com\r\nTo: reader@example.com\r\nSubject: news\r\n"
+	"Date: Mon, 2 Jun 2025 12:00:00 +0000\r\nMessage-ID: <news@example.com>\r\n\r\nNews.\r\n";
 
 struct news {
 	const char *kind;
@@ -31,13 +32,6 @@ struct news {
 	uid_t uid;
 	gid_t gid;
 };
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 static struct conn *session(const struct target *t)
 {
@@ -60,7 +54,7 @@ static void open_all(struct news *n, const struct target *t)
 	n->heard = calloc((size_t)n->idlers, sizeof(*n->heard));
 	n->took = calloc((size_t)n->idlers * (size_t)n->times, sizeof(*n->took));
 	for (int i = 0; i < n->idlers; i++) {
-		struct epoll_event ev = { .events = EPOLLIN, .data.u32 = (uint32_t)i };
+		struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
 		struct conn *c = session(t);
 
 		conn_idle(c);
@@ -83,10 +77,12 @@ static uint64_t change_rename(struct news *n, int i)
 	uint64_t begin;
 	int fd;
 
-	snprintf(from, sizeof(from), "%s/tmp/%ld.B%dP%d.bench", n->dir, (long)(now_ns() / 1000), i, getpid());
+	snprintf(from, sizeof(from), "%s/tmp/%ld.B%dP%d.bench", n->dir, (long)(now_ns() / 1000), i,
+		 getpid());
 	snprintf(to, sizeof(to), "%s/new/%s", n->dir, strrchr(from, '/') + 1);
 	fd = open(from, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, MESSAGE, sizeof(MESSAGE) - 1) < 0 || (geteuid() == 0 && fchown(fd, n->uid, n->gid) < 0))
+	if (fd < 0 || write(fd, MESSAGE, sizeof(MESSAGE) - 1) < 0 ||
+	    (geteuid() == 0 && fchown(fd, n->uid, n->gid) < 0))
 		die(from);
 	close(fd);
 	begin = now_ns();
@@ -100,7 +96,8 @@ static uint64_t change_append(struct news *n)
 	char line[256];
 	uint64_t begin;
 
-	snprintf(line, sizeof(line), "b%u APPEND INBOX {%zu}\r\n", ++n->active->tag, sizeof(MESSAGE) - 1);
+	snprintf(line, sizeof(line), "b%u APPEND INBOX {%zu}\r\n", ++n->active->tag,
+		 sizeof(MESSAGE) - 1);
 	conn_send(n->active, line, strlen(line));
 	do
 		conn_line(n->active, line, sizeof(line));
@@ -116,7 +113,8 @@ static uint64_t change_store(struct news *n, int i)
 	char line[256];
 	uint64_t begin = now_ns();
 
-	snprintf(line, sizeof(line), "b%u STORE 1 %cFLAGS (\\Flagged)\r\n", ++n->active->tag, i % 2 ? '-' : '+');
+	snprintf(line, sizeof(line), "b%u STORE 1 %cFLAGS (\\Flagged)\r\n", ++n->active->tag,
+		 i % 2 ? '-' : '+');
 	conn_send(n->active, line, strlen(line));
 	return begin;
 }
@@ -180,7 +178,8 @@ static void run_all(struct news *n)
 {
 	uint64_t start = now_ns();
 
-	for (n->done = 0; n->done < n->times && (double)(now_ns() - start) / 1e9 < n->seconds; n->done++) {
+	for (n->done = 0; n->done < n->times && (double)(now_ns() - start) / 1e9 < n->seconds;
+	     n->done++) {
 		bool rename = !strcmp(n->kind, "rename");
 		uint64_t begin;
 
@@ -195,19 +194,18 @@ static void run_all(struct news *n)
 			answer(n);
 		usleep(PAUSE_US);
 	}
-	printf("wall %.9g\n", (double)(now_ns() - start) / 1e9);
+	result("wall", (double)(now_ns() - start) / 1e9);
 }
 
 void work_news(const struct target *t, int argc, char **argv)
 {
-	struct news n = { .kind = argv[0], .dir = argv[4] };
+	struct news n = {.kind = argv[0], .dir = argv[4]};
 
 	n.idlers = (int)strtol(argv[1], NULL, 10);
 	n.times = (int)strtol(argv[2], NULL, 10);
 	n.seconds = strtod(argv[3], NULL);
 	open_all(&n, t);
 	run_all(&n);
-	qsort(n.took, n.ntook, sizeof(*n.took), by_value);
-	printf("median %.9g\np99 %.9g\nmax %.9g\ntimes %d\n", (double)n.took[n.ntook / 2] / 1e9,
-	       (double)n.took[n.ntook * 99 / 100] / 1e9, (double)n.took[n.ntook - 1] / 1e9, n.done);
+	results(n.took, n.ntook);
+	result("times", n.done);
 }

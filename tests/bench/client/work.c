@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void result(const char *name, double value)
+void result(const char *name, double value)
 {
 	printf("%s %.9g\n", name, value);
 }
@@ -18,6 +18,14 @@ static int by_value(const void *a, const void *b)
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return x < y ? -1 : x > y;
+}
+
+void results(uint64_t *ns, size_t n)
+{
+	qsort(ns, n, sizeof(*ns), by_value);
+	result("median", (double)ns[n / 2] / 1e9);
+	result("p99", (double)ns[n * 99 / 100] / 1e9);
+	result("max", (double)ns[n - 1] / 1e9);
 }
 
 void work_login(const struct target *t, int argc, char **argv)
@@ -36,9 +44,7 @@ void work_login(const struct target *t, int argc, char **argv)
 		took[i] = now_ns() - begin;
 	}
 	result("wall", (double)(now_ns() - start) / 1e9);
-	qsort(took, (size_t)logins, sizeof(*took), by_value);
-	result("median", (double)took[logins / 2] / 1e9);
-	result("p99", (double)took[logins * 99 / 100] / 1e9);
+	results(took, (size_t)logins);
 	free(took);
 }
 
