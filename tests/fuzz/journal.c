@@ -121,7 +121,7 @@ static void write_files(unsigned how, uint8_t *p, size_t n)
 	write_file("journal.1", p, n);
 }
 
-static uint32_t new_validity(void *ctx)
+static uint32_t new_validity(void *ctx, uint32_t above)
 {
 	return 1000;
 }
