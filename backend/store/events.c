@@ -200,7 +200,7 @@ static void judge(struct fold *f)
 	if (!s)
 		return;
 	s->check_scan = now - f->renamed_at < STORM_MS;
-	f->events_in++; /* who waits for the fence waits for this too */
+	f->events_in++; /* who waits for the fences waits for this too */
 	names_start(f, s);
 }
 
@@ -263,22 +263,31 @@ static void events_take(struct fold *f)
 		fence_start(f);
 }
 
-/* Whether all that had happened before w's fence is in the table. */
-static bool wait_settled(const struct fold *f, struct sync_wait *w)
+/* The highest number of a fence that a candidate waits for, among those up to max. */
+static uint64_t cands_need(const struct fold *f, uint64_t max)
 {
 	size_t it = 0;
 	struct str key;
 	void *v;
+	uint64_t need = 0;
 
+	while (f->cands && hmap_next(f->cands, &it, &key, &v)) {
+		const struct cand *c = v;
+		if (c->left && c->need > need && c->need <= max)
+			need = c->need;
+	}
+	return need;
+}
+
+/* Whether all that had happened before w's fence is in the table. */
+static bool wait_settled(const struct fold *f, struct sync_wait *w)
+{
 	if (f->events_done < w->events)
 		return false;
-	while (!w->fences_known && f->cands && hmap_next(f->cands, &it, &key, &v)) {
-		const struct cand *c = v;
-		if (c->left && c->need > w->fences)
-			w->fences = c->need;
-	}
+	if (!w->fences_known)
+		w->fences = cands_need(f, UINT64_MAX);
 	w->fences_known = true;
-	if (f->settled < w->fences)
+	if (w->fences && (f->settled < w->fences || cands_need(f, w->fences)))
 		return false;
 	if (w->fences)
 		w->events = f->events_in; /* what the fences brought to light */

@@ -123,6 +123,32 @@ static void sync_waits_for_what_happened_before(void **state)
 	box_close(&x);
 }
 
+/* The folder is still in memory, nobody has it selected. */
+static void changes_while_nobody_looks(void **state)
+{
+	struct box *x = open_live("INBOX", true);
+
+	deliver("cur/1.a.h:2,", "x\n");
+	deliver("cur/2.b.h:2,", "x\n");
+	deliver("cur/3.c.h:2,", "x\n");
+	box_sync(x);
+	box_close(&x);
+	pause_ms(50);
+	gone("cur/2.b.h:2,");
+	move("cur/1.a.h:2,", "cur/1.a.h:2,RS");
+	deliver("new/4.d.h", "x\n");
+	uint64_t before = clock_ms();
+	x = box_open("INBOX", true);
+	assert_true(clock_ms() - before < 1000);
+	unsigned left = 0;
+	vec_foreach(m, &x->f->msgs)
+		left += !(m->state & MSG_EXPUNGED);
+	assert_int_equal(left, 3);
+	assert_int_equal(x->f->msgs.a[0].flags, MSG_ANSWERED | MSG_SEEN);
+	assert_true(x->f->msgs.a[x->f->msgs.n - 1].state & MSG_RECENT);
+	box_close(&x);
+}
+
 /* What comes and goes and comes again while nobody has looked yet. */
 static void hasty_programs(void **state)
 {
@@ -289,6 +315,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(changes_come_by_themselves, start_watched, end_watched),
 		cmocka_unit_test_setup_teardown(sync_waits_for_what_happened_before, start_watched, end_watched),
+		cmocka_unit_test_setup_teardown(changes_while_nobody_looks, start_watched, end_watched),
 		cmocka_unit_test_setup_teardown(hasty_programs, start_watched, end_watched),
 		cmocka_unit_test_setup_teardown(rename_storm, start_watched, end_watched),
 		cmocka_unit_test_setup_teardown(two_processes_follow_each_other, start_watched, end_watched),
