@@ -295,6 +295,12 @@ static bool wait_settled(const struct fold *f, struct sync_wait *w)
 	return f->events_done >= w->events;
 }
 
+/* What events don't tell: mail that was left in new/, the folder's own name. */
+static bool needs_look(const struct fold *f)
+{
+	return f->check_name || (f->in_new && fold_wants_claim(f));
+}
+
 static void waits_over(struct fold *f)
 {
 	struct store_result ok = {.code = STORE_OK};
@@ -306,6 +312,11 @@ static void waits_over(struct fold *f)
 			continue;
 		list_remove(e);
 		list_append(&over, e);
+	}
+	while (needs_look(f) && !list_empty(&over)) {
+		struct list *first = over.next;
+		list_remove(first);
+		sync_queue(f, false, list_entry(first, struct sync_wait, link));
 	}
 	sync_waits_done(&over, &ok);
 }
@@ -600,8 +611,7 @@ static void wait_fenced(void *ctx, bool lost)
 void events_wait(struct fold *f, struct sync_wait *w)
 {
 	list_init(&w->link);
-	if (f->watch != WATCH_LIVE || f->rescan || f->check_name || f->state != FOLD_OPEN ||
-	    (f->in_new && fold_wants_claim(f)))
+	if (f->watch != WATCH_LIVE || f->rescan || f->state != FOLD_OPEN)
 		sync_queue(f, f->rescan && f->watch != WATCH_LIVE, w);
 	else
 		watcher_fence(f->f.store->watcher, wait_fenced, w);
