@@ -59,7 +59,7 @@ static void deferred(void *ctx)
 	op_ready(st);
 	list_foreach(e, &st->folds) {
 		struct fold *f = list_entry(e, struct fold, link);
-		if (!f->busy && (f->reap_wanted || f->events.n))
+		if (f->state == FOLD_OPEN && !f->busy && (f->reap_wanted || f->events.n))
 			fold_kick(f);
 	}
 	store_maybe_closed(st);
