@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backend/store/watcher.h"
 
-#include "backend/store/expect.h"
 #include "common/base/hmap.h"
 #include "common/base/list.h"
 #include "common/io/link.h"
@@ -51,7 +50,6 @@ struct watcher {
 	struct list fences; /* sent, in order */
 	struct list lost;   /* fences whose callback says lost, soon */
 	struct list journals;
-	struct expect *expect;
 	struct loop_defer *later; /* journals and lost fences */
 	struct loop_timer *retry, *fence_timer, *want_timer;
 	uint64_t want_ms;
@@ -220,7 +218,7 @@ static int on_events(struct watcher *w, struct str body)
 		if (!watch_event_get(&r, &e))
 			return -1;
 		s = watched(w, e.folder); /* looked up each time: a callback may unsubscribe */
-		if (s && !expect_take(w->expect, s->id, e.dir, e.kind, e.name))
+		if (s)
 			w->ops->on_event(s->folder, (enum watch_dir)e.dir, (enum watch_kind)e.kind, e.name);
 	}
 	return 0;
@@ -484,17 +482,6 @@ void watcher_folders(struct watcher *w, uint64_t dev, uint64_t ino)
 	buf_deinit(&b);
 }
 
-void watcher_expect(struct watcher_sub *s, enum watch_dir dir, enum watch_kind kind, struct str name)
-{
-	if (s->state == SUB_WATCHED)
-		expect_add(s->w->expect, loop_now(s->w->loop), s->id, dir, kind, name);
-}
-
-void watcher_unexpect(struct watcher_sub *s, enum watch_dir dir, enum watch_kind kind, struct str name)
-{
-	expect_take(s->w->expect, s->id, dir, kind, name);
-}
-
 /* ---- life --------------------------------------------------------------------------------------- */
 struct watcher *watcher_new(struct loop *l, const struct watcher_ops *ops, void *ctx)
 {
@@ -510,7 +497,6 @@ struct watcher *watcher_new(struct loop *l, const struct watcher_ops *ops, void 
 	list_init(&w->fences);
 	list_init(&w->lost);
 	list_init(&w->journals);
-	w->expect = expect_new();
 	w->want_ms = WANT_FIRST_MS;
 	w->later = loop_defer_new(l, later, w);
 	w->retry = loop_timer_new(l, retry, w);
@@ -565,7 +551,6 @@ void watcher_free(struct watcher **wp)
 	loop_timer_free(&w->retry);
 	loop_timer_free(&w->fence_timer);
 	loop_timer_free(&w->want_timer);
-	expect_free(&w->expect);
 	hmap_free(&w->by_id);
 	free(w);
 }

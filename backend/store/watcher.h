@@ -61,11 +61,3 @@ void watcher_fence_cancel(struct watcher *w, void *ctx); /* of all fences with t
 void watcher_journal(struct watcher_sub *s, uint64_t generation, uint64_t offset);
 /* Tells the store's (dev, ino of its Maildir) other processes that the list of folders changed. */
 void watcher_folders(struct watcher *w, uint64_t dev, uint64_t ino);
-
-/*
- * The process's own changes. Called on the loop before the rename, link or unlink is made: the next
- * such event is swallowed, so that own changes cost no verification. Forgotten after 5 to 10 s.
- * A change that then fails takes it back, or the event of somebody else's may go missing.
- */
-void watcher_expect(struct watcher_sub *s, enum watch_dir dir, enum watch_kind kind, struct str name);
-void watcher_unexpect(struct watcher_sub *s, enum watch_dir dir, enum watch_kind kind, struct str name);

@@ -191,41 +191,6 @@ static void many_folders_go_through_the_window(void **state)
 	watcher_free(&im.w);
 }
 
-static void own_changes_are_swallowed(void **state)
-{
-	struct place p;
-	struct imap im;
-
-	imap_start(&im);
-	give_link(&im);
-	open_place(&p, &im, "own");
-	run_until_live(&im);
-	im.stop_on_subscribed = true;
-	if (!watcher_watched(p.sub))
-		run();
-	im.stop_on_subscribed = false;
-	touch(p.m.cur_fd, "a:2,");
-	fence(&im);
-	assert_int_equal(im.events, 1);
-	watcher_expect(p.sub, WATCH_CUR, WATCH_LEFT, STR("a:2,"));
-	watcher_expect(p.sub, WATCH_CUR, WATCH_ARRIVED, STR("a:2,S"));
-	assert_int_equal(renameat(p.m.cur_fd, "a:2,", p.m.cur_fd, "a:2,S"), 0);
-	fence(&im);
-	assert_int_equal(im.events, 1);
-	/* Once only: the same by somebody else is told. */
-	assert_int_equal(renameat(p.m.cur_fd, "a:2,S", p.m.cur_fd, "a:2,"), 0);
-	assert_int_equal(renameat(p.m.cur_fd, "a:2,", p.m.cur_fd, "a:2,S"), 0);
-	fence(&im);
-	assert_int_equal(im.events, 5);
-	watcher_expect(p.sub, WATCH_CUR, WATCH_ARRIVED, STR("b"));
-	watcher_unexpect(p.sub, WATCH_CUR, WATCH_ARRIVED, STR("b"));
-	touch(p.m.cur_fd, "b");
-	fence(&im);
-	assert_int_equal(im.events, 6);
-	close_place(&p);
-	watcher_free(&im.w);
-}
-
 static void journals_are_merged_and_relayed(void **state)
 {
 	struct place p, q;
@@ -386,7 +351,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_folders_go_through_the_window),
-		cmocka_unit_test(own_changes_are_swallowed),
 		cmocka_unit_test(journals_are_merged_and_relayed),
 		cmocka_unit_test(refusals_are_told_and_the_rest_lives),
 		cmocka_unit_test(restart_of_notifyd),
