@@ -24,9 +24,10 @@ static int dir = -1;
 
 /* ---- good files ------------------------------------------------------------------------------- */
 
-static uint32_t new_validity(void *ctx)
+static uint32_t new_validity(void *ctx, uint32_t above)
 {
-	return ++validity;
+	validity = (validity > above ? validity : above) + 1;
+	return validity;
 }
 
 static struct disk *must_open(struct buf *records, bool *rebuilt)
