@@ -2,6 +2,7 @@
 /* The store among others: a second process, programs that rename as fast as they can, kill -9, a full
  * volume, damaged files. */
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 
@@ -121,6 +122,7 @@ static _Noreturn void rename_for_ever(void)
 	static char now[STORM_FILES][64];
 	char to[64];
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no storm behind */
 	for (int i = 0; i < STORM_FILES; i++)
 		snprintf(now[i], sizeof now[i], "cur/%d.x.h:2,", i + 1000);
 	for (unsigned round = 0;; round++)
