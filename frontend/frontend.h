@@ -15,7 +15,7 @@
 struct port { /* one address that is listened on, by each worker with a socket of its own */
 	char host[64];
 	uint16_t number;
-	bool tls;
+	bool tls, proxied;
 };
 
 struct child { /* a login worker or authd */
@@ -31,6 +31,7 @@ struct child { /* a login worker or authd */
 
 	/* workers only */
 	int listeners[PORTS_MAX]; /* kept over restarts, with the connections in their backlogs */
+	int ipcount, ipcount_shared; /* its table: descriptors that write and that only read; kept too */
 	bool linked;              /* it was given a link to the backend */
 	struct loop_timer *connect;
 	unsigned connect_tries;
@@ -54,7 +55,8 @@ struct frontend {
 	struct child authd;
 	struct child *workers;
 	unsigned nworkers;
-	struct watched cert, key, passwd;
+	struct watched cert, key, passwd, access;
+	uint64_t ipcount_key[2]; /* for the workers' tables of connections per address */
 	int rundir;
 	struct loop_timer *tick;
 	struct control_server *control;
@@ -73,6 +75,7 @@ void child_start(struct child *c);
 void child_exited(struct frontend *f, pid_t pid, int status);
 void child_send_cert(struct child *worker);
 void child_send_passwd(struct frontend *f);
+void child_send_access(struct child *worker);
 void child_signal_all(struct frontend *f, int signo);
 bool child_any_left(const struct frontend *f);
 

@@ -8,7 +8,8 @@
 #include "common/ipc/wire.h"
 
 enum sup_msg {
-	SUP_LISTENER = 1,     /* main -> login, u8 tls, 1 fd: a listening socket */
+	SUP_LISTENER = 1,     /* main -> login, u8 tls, u8 proxied, 1 fd: a listening socket; proxied: a PROXY
+			       * header comes first */
 	SUP_CERT = 2,         /* main -> login, 2 fds: memfds with certificate chain and key in PEM. Again
 			       * whenever the files changed: new handshakes use the new ones */
 	SUP_AUTHD_LINK = 3,   /* main -> login, 1 fd: a link to authd (auth.h); replaces the old one.
@@ -21,4 +22,7 @@ enum sup_msg {
 	SUP_DRAIN = 9,        /* main -> login: close the listeners, end when the last session has gone */
 	SUP_COUNTS = 10,      /* login -> main, u32 prelogin, u32 sessions: for posthousectl, when asked */
 	SUP_COUNTS_WANTED = 11, /* main -> login */
+	SUP_ACCESS = 20,      /* main -> login, 1 fd: IMAPACCESSFILE, open for reading; again when it changed */
+	SUP_IPCOUNT = 21,     /* main -> login, u8 own, 2 x u64 key, own: 1 fd, else 1 to 4: tables of
+			       * connections per address (ipcount.h), its own and those of other workers */
 };
