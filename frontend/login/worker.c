@@ -50,9 +50,14 @@ static void maybe_ready(struct worker *w)
 {
 	if (w->announced || !w->sup || !auth_client_up(w->auth) || !handoff_client_up(w->handoff))
 		return;
-	if (!w->tls && listener_wants_tls(w))
+	if (!w->mechanisms || (!w->tls && listener_wants_tls(w)))
 		return;
 	w->announced = link_send(w->sup, SUP_READY, STR(""), NULL, 0) == 0;
+}
+
+void worker_mechanisms_came(struct worker *w)
+{
+	maybe_ready(w);
 }
 
 /* ---- from frontend main -------------------------------------------------------------------- */
@@ -168,9 +173,10 @@ static int on_ipcount(struct worker *w, const struct link_msg *m)
 
 static int on_msg(void *ctx, struct link_msg *m)
 {
-	static const uint8_t fds[] = {[SUP_LISTENER] = 1, [SUP_CERT] = 2, [SUP_AUTHD_LINK] = 1,
-				      [SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0,
-				      [SUP_ACCESS] = 1};
+	static const uint8_t fds[] = {
+		[SUP_LISTENER] = 1,	[SUP_CERT] = 2,	 [SUP_AUTHD_LINK] = 1,
+		[SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0,
+		[SUP_ACCESS] = 1};
 	struct worker *w = ctx;
 
 	if (m->type == SUP_IPCOUNT)
