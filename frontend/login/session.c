@@ -292,7 +292,17 @@ void session_facts(const struct session *s, struct session_facts *f, struct buf 
 void session_peer(const struct session *s, enum sasl_id mechanism, struct auth_peer *p,
 		  struct arena *a)
 {
-	*p = (struct auth_peer){.proxied = false};
+	const struct proxied *x = s->proxied;
+
+	*p = (struct auth_peer){.proxied = x != NULL};
+	if (!x)
+		return;
+	p->proxy_addr = str_c(x->addr);
+	p->proxy_port = x->port;
+	p->proxy_server_addr = str_c(x->server_addr);
+	p->proxy_server_port = x->server_port;
+	if (!s->tls && session_secure(s))
+		p->sni = str_c(x->authority);
 }
 
 unsigned session_mechanisms(const struct session *s)
