@@ -48,6 +48,18 @@ static void on_reload(void *ctx, int signo)
 	files_look(ctx, true);
 }
 
+static void on_request(void *ctx, struct control_client *who, const struct control_request *q)
+{
+	struct frontend *f = ctx;
+
+	if (str_eq(q->verb, STR("stats")))
+		stats_request(f, who);
+	else if (str_eq(q->verb, STR("revoke")))
+		revoke_request(f, who, q);
+	else
+		control_answer_end(who, false, "the frontend knows: stats, revoke");
+}
+
 /* ---- stopping ------------------------------------------------------------------------------ */
 
 static void on_stop_late(void *ctx)
@@ -179,13 +191,14 @@ static void open_for_business(struct frontend *f)
 
 	if (open_rundir(f, &e) || priv_harden(&e))
 		fail("start", &e);
+	list_init(&f->revoking);
 	f->nworkers = worker_count(f->set);
 	f->workers = xcalloc(f->nworkers, sizeof(*f->workers));
 	rand_bytes(f->ipcount_key, sizeof(f->ipcount_key));
 	child_init(f, &f->authd, "authd", 0);
 	for (unsigned i = 0; i < f->nworkers; i++)
 		open_worker(f, i);
-	f->control = control_server_new(f->loop, f->set->rundir, "frontend", stats_request, f, &e);
+	f->control = control_server_new(f->loop, f->set->rundir, "frontend", on_request, f, &e);
 	if (!f->control)
 		fail("control", &e);
 	f->tick = loop_timer_new(f->loop, on_tick, f);
