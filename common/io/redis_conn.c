@@ -64,19 +64,19 @@ static void send_words(struct redis_conn *c, const struct str *argv, size_t argc
 
 static void greet(struct redis_conn *c)
 {
-	char number[16];
-	struct str auth[3] = {STR("AUTH")}, select[2] = {STR("SELECT"), str_c(number)};
+	struct str auth[3] = {STR("AUTH")};
+	char db[16];
 	size_t n = 1;
 
-	snprintf(number, sizeof number, "%u", c->target.db);
 	if (c->target.user.n)
 		auth[n++] = c->target.user;
 	auth[n++] = secret_str(&c->password);
+	snprintf(db, sizeof db, "%u", c->target.db);
 	c->step = c->password.n ? STEP_AUTH : c->target.db ? STEP_SELECT : STEP_PROBE;
 	if (c->password.n)
 		send_words(c, auth, n);
 	if (c->target.db)
-		send_words(c, select, 2);
+		send_words(c, (struct str[]){STR("SELECT"), str_c(db)}, 2);
 	/* PING shows whether more is wanted (NOAUTH) or it isn't ready yet (LOADING, MASTERDOWN) */
 	send_words(c, (struct str[]){c->target.role == REDIS_ANY ? STR("PING") : STR("ROLE")}, 1);
 }
