@@ -437,6 +437,20 @@ def test_replicas_are_read():
             assert reads(master) == 5
 
 
+def test_replicas_that_lag(redis):
+    """After a revocation the master is asked: a replica may not know the new password yet."""
+    with Redis() as late:
+        late.account("demo", "old")
+        redis.account("demo", "new")
+        with make_front(tcp(redis), REDIS_REPLICA_URL=tcp(late)).running() as front:
+            wait_for("all", lambda: front.log().count("redis connected") >= 3)
+            assert login(front, "demo", "old") == "OK"
+            redis("PUBLISH", "revoke", "demo")
+            wait_for("the news", lambda: "account revoked" in front.log())
+            assert login(front, "demo", "old") == NO
+            assert login(front, "demo", "new") == "OK"
+
+
 def run_logins(front, stop, users, results):
     n = 0
     while not stop.is_set():
