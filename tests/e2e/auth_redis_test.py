@@ -17,7 +17,7 @@ import pytest
 from lib.front import Front
 from lib.imap import Imap
 from lib.redis import FakeRedis, Redis, Sentinel
-from lib.server import BIN, Server, free_port, wait_for
+from lib.server import BIN, TOP, Server, free_port, wait_for
 
 NO = "[AUTHENTICATIONFAILED] Login failed."
 UNAVAILABLE = "[UNAVAILABLE]"
@@ -269,6 +269,30 @@ def test_wrong_login_to_redis(locked, login_part):
     with make_front("redis://%s127.0.0.1:%d" % (login_part, locked.port), REDIS_TIMEOUT=300).running() as front:
         assert login(front, "demo", "db0").startswith(UNAVAILABLE)
         assert "NOAUTH" in front.log() or "WRONGPASS" in front.log()
+
+
+def test_acl_of_the_manual(redis):
+    """The rights that docs/authentication.md gives are enough for all of it."""
+    with open(os.path.join(TOP, "docs", "authentication.md"), encoding="utf-8") as f:
+        rules = re.findall(r"^ +(ACL SETUSER .*?)(?: +#.*)?$", f.read(), re.M)
+    assert len(rules) == 2
+    redis("FLUSHALL")
+    redis.account("demo")
+    for rule in rules:
+        redis(*rule.split())
+    try:
+        with make_front("redis://mail:secret@127.0.0.1:%d/0" % redis.port, LIMITS_SHARED="redis").running() as front:
+            wait_for("all", lambda: front.log().count("redis connected") >= 3)
+            assert login(front, "demo") == "OK"
+            assert login(front, "demo", "wrong") == NO
+            wait_for("counts", lambda: redis("GET", "fail:user:{demo}") == b"1")
+            wait_for("window", lambda: redis("TTL", "fail:user:{demo}") > 0)
+            redis("PUBLISH", "revoke", "demo")
+            wait_for("the news", lambda: "account revoked" in front.log())
+            wait_for("forgiven", lambda: not redis("EXISTS", "fail:user:{demo}"))
+            assert "NOPERM" not in front.log() and "trouble" not in front.log()
+    finally:
+        redis("ACL", "DELUSER", "mail")
 
 
 # ---- faults of Redis -------------------------------------------------------------------------------------
