@@ -400,6 +400,15 @@ def test_frozen(redis):
             wait_for("Redis", lambda: login(front, "demo") == "OK", 5)
 
 
+def test_a_lost_look_up_is_asked_again():
+    """Once: the server closes instead of answering, then answers."""
+    answers = [Ellipsis, b"*9\r\n$11\r\n{PLAIN}demo\r\n" + b"$-1\r\n" * 8]
+    with FakeRedis(lambda words: answers.pop(0) if len(answers) > 1 else answers[0]) as fake:
+        with make_front("redis://127.0.0.1:%d" % fake.port).running() as front:
+            assert login(front, "demo") == "OK"
+            assert len([w for w in fake.commands if w[0] == b"HMGET"]) == 2
+
+
 def test_loading():
     """A Redis that is still reading its data set is waited for, and said to be the reason."""
     state = {"ready": False}
