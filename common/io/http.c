@@ -108,29 +108,27 @@ static void call_free(struct http_call *call)
 	free(call);
 }
 
-static int fault_code(CURLcode r)
+/* Whether the request was ready to be sent: looked up, connected, TLS done. */
+static bool connected(const struct http_call *call)
 {
-	switch (r) {
-	case CURLE_OPERATION_TIMEDOUT:
-		return ETIMEDOUT;
-	case CURLE_COULDNT_CONNECT:
-		return ECONNREFUSED;
-	case CURLE_COULDNT_RESOLVE_HOST:
-		return EHOSTUNREACH;
-	default:
-		return EIO;
-	}
+	curl_off_t us = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &us);
+	return us > 0;
 }
 
 static void call_fault(const struct http_call *call, struct err *e)
 {
+	const char *text = call->fault[0] ? call->fault : curl_easy_strerror(call->result);
+
 	if (call->too_large)
 		err_set(e, EMSGSIZE, "answer is larger than %zu bytes", call->client->o.answer_max);
-	else if (call->result != CURLE_OK)
-		err_set(e, fault_code(call->result), "%s",
-			call->fault[0] ? call->fault : curl_easy_strerror(call->result));
-	else
+	else if (call->result == CURLE_OK)
 		err_set(e, EIO, "answer ends within its headers");
+	else if (!connected(call))
+		err_set(e, ECONNREFUSED, "%s", text);
+	else
+		err_set(e, call->result == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : EIO, "%s", text);
 }
 
 static void call_finish(struct http_call *call)
@@ -399,6 +397,8 @@ static void set_request(struct http_call *call, const struct http_request *r)
 	curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION,
 			 (long)(r->http10 ? CURL_HTTP_VERSION_1_0 : CURL_HTTP_VERSION_1_1));
+	if (strcmp(r->method, "GET") != 0)
+		curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, r->method);
 	if (strcmp(r->method, "POST") == 0) {
 		curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE, (long)r->body.n);
 		curl_easy_setopt(h, CURLOPT_POSTFIELDS,

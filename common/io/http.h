@@ -26,12 +26,12 @@ struct http_client *http_client_new(struct loop *l, const struct http_opts *o, s
 void http_client_free(struct http_client **c); /* calls under way never complete */
 
 struct http_request { /* everything is copied */
-	const char *method;        /* "GET", "POST" */
+	const char *method;        /* "GET", "POST", "OPTIONS" */
 	const char *url;
 	bool http10;               /* HTTP/1.0, as nginx asks its auth_http */
-	const struct str *headers; /* whole lines "Name: value", sent in this order behind Host; no CR, LF or
-				    * NUL in them, or http_start refuses. Nothing else is sent but what the
-				    * body needs */
+	const struct str *headers; /* whole lines "Name: value", sent in this order behind Host (or, where one
+				    * of them is "Host: x", with that one in its place); no CR, LF or NUL in
+				    * them, or http_start refuses. Nothing else is sent but what the body needs */
 	size_t nheaders;
 	struct str body;           /* with POST */
 	uint64_t timeout_ms;       /* for all of it */
@@ -41,7 +41,8 @@ struct http_answer {
 	unsigned status;
 	struct str headers; /* lines with CRLF, without the status line */
 	struct str body;
-	struct err err;
+	struct err err;     /* not whole. Code: ECONNREFUSED where it wasn't even connected (name, TCP, TLS),
+			     * ETIMEDOUT, EMSGSIZE, else EIO */
 };
 /* Value of the first header of this name (in any case), blanks trimmed; p == NULL: there is none. */
 struct str http_header(const struct http_answer *a, const char *name);
