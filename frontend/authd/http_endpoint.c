@@ -1,57 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/http_endpoint.h"
-#include <arpa/inet.h>
 #include "common/base/log.h"
+#include "common/config/url.h"
 #include "common/io/loop.h"
 
 enum { FAULTS = 3, REST_MS = 100, PROBE_MS = 900 };
-
-bool http_host_is_address(struct str host)
-{
-	char text[INET6_ADDRSTRLEN];
-	uint8_t address[16];
-	bool six = host.n > 2 && host.p[0] == '[';
-
-	if (six)
-		host = str_sub(host, 1, host.n - 2);
-	if (host.n >= sizeof text)
-		return false;
-	snprintf(text, sizeof text, "%.*s", STR_ARG(host));
-	return inet_pton(six ? AF_INET6 : AF_INET, text, address) == 1;
-}
-
-static bool port_ok(struct str port)
-{
-	uint32_t n;
-
-	return !port.p || (str_u32(port, &n) && n > 0 && n < 65536);
-}
-
-bool http_url_host(struct str url, bool *tls, struct str *host)
-{
-	struct str rest = url, authority, port = STR_NONE;
-	size_t end;
-
-	*tls = str_istarts(url, STR("https://"));
-	if (!*tls && !str_istarts(url, STR("http://")))
-		return false;
-	for (size_t i = 0; i < url.n; i++)
-		if ((unsigned char)url.p[i] <= ' ' || url.p[i] == 0x7f || url.p[i] == '#')
-			return false;
-	rest = str_from(url, *tls ? 8 : 7);
-	authority = str_sub(rest, 0, str_find(rest, '/'));
-	authority = str_sub(authority, 0, str_find(authority, '?'));
-	end = authority.n && authority.p[0] == '[' ? str_find(authority, ']') + 1 : str_find(authority, ':');
-	if (end > authority.n)
-		return false;
-	*host = str_sub(authority, 0, end);
-	if (end < authority.n) {
-		if (authority.p[end] != ':')
-			return false;
-		port = str_from(authority, end + 1);
-	}
-	return host->n > 0 && str_find(*host, '@') == host->n && port_ok(port);
-}
 
 static void probe(void *ctx);
 
@@ -94,19 +47,21 @@ static void probe(void *ctx)
 		rest_on(ep, 0);
 }
 
-void http_endpoint_init(struct http_endpoint *ep, struct loop *l, struct http_client *client, struct str url,
-			uint64_t rest_max, http_endpoint_fn *changed, void *ctx)
+void http_endpoint_init(struct http_endpoint *ep, struct loop *l, struct http_client *client,
+			struct str url, uint64_t rest_max, http_endpoint_fn *changed, void *ctx)
 {
-	struct str host = STR("");
-	bool tls;
+	struct url u;
 
-	http_url_host(url, &tls, &host);
-	*ep = (struct http_endpoint){.client = client, .url = str_dup(url), .rest_max = rest_max, .changed = changed,
+	url_parse(url, &u);
+	*ep = (struct http_endpoint){.client = client,
+				     .url = str_dup(url),
+				     .rest_max = rest_max,
+				     .changed = changed,
 				     .ctx = ctx};
 	ep->shown = str_sub(str_c(ep->url), 0, str_find(url, '?'));
 	ep->rest_ms = REST_MS < rest_max ? REST_MS : rest_max;
 	buf_puts(&ep->host, "Host: ");
-	buf_str_put(&ep->host, host);
+	buf_str_put(&ep->host, u.host);
 	ep->timer = loop_timer_new(l, probe, ep);
 }
 
@@ -130,7 +85,8 @@ void http_endpoint_bad(struct http_endpoint *ep, const struct err *e)
 	if (ep->resting)
 		return;
 	ep->faults = e->code == ECONNREFUSED ? FAULTS : ep->faults + 1;
-	LOG(L_WARN, ep->faults < FAULTS ? "http endpoint gave no usable answer" : "http endpoint rests",
+	LOG(L_WARN,
+	    ep->faults < FAULTS ? "http endpoint gave no usable answer" : "http endpoint rests",
 	    L_S("url", ep->shown), L_C("error", e->text));
 	if (ep->faults < FAULTS)
 		return;

@@ -13,11 +13,11 @@ typedef void http_endpoint_fn(void *ctx); /* its health has changed */
 struct http_endpoint {
 	struct http_client *client;
 	char *url;
-	struct str shown;    /* url as far as logs may show it */
-	struct buf host;     /* "Host: name" */
-	unsigned faults;     /* in a row */
+	struct str shown; /* url as far as logs may show it */
+	struct buf host;  /* "Host: name" */
+	unsigned faults;  /* in a row */
 	bool resting;
-	uint64_t rest_ms;    /* how long it rests from the next fault on */
+	uint64_t rest_ms; /* how long it rests from the next fault on */
 	uint64_t rest_max;
 	struct loop_timer *timer; /* its rest is over */
 	struct http_call *probe;
@@ -25,12 +25,9 @@ struct http_endpoint {
 	void *ctx;
 };
 
-/* Parts of a URL: http(s)://host[:port]/... host keeps the brackets of an IPv6 address. False: none. */
-bool http_url_host(struct str url, bool *tls, struct str *host);
-bool http_host_is_address(struct str host);
-
-void http_endpoint_init(struct http_endpoint *ep, struct loop *l, struct http_client *client, struct str url,
-			uint64_t rest_max, http_endpoint_fn *changed, void *ctx);
+/* url has passed url_parse(). */
+void http_endpoint_init(struct http_endpoint *ep, struct loop *l, struct http_client *client,
+			struct str url, uint64_t rest_max, http_endpoint_fn *changed, void *ctx);
 void http_endpoint_deinit(struct http_endpoint *ep);
-void http_endpoint_good(struct http_endpoint *ep); /* it gave a usable answer */
+void http_endpoint_good(struct http_endpoint *ep);		       /* it gave a usable answer */
 void http_endpoint_bad(struct http_endpoint *ep, const struct err *e); /* e as http_answer has it */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/config/kv.h"
+#include "common/config/url.h"
+#include "frontend/authd/confine.h"
 #include "frontend/authd/http_provider.h"
 
 enum { FILE_MAX = 4 << 20 };
 
-static int read_pem(struct buf *to, const char *name, const char *file, const char *kind, struct err *e)
+static int read_pem(struct buf *to, const char *name, const char *file, const char *kind,
+		    struct err *e)
 {
 	struct err inner;
 	char begin[40];
@@ -38,4 +41,30 @@ void http_files_wipe(struct http_files *f)
 	buf_deinit(&f->ca);
 	buf_deinit(&f->cert);
 	buf_wipe(&f->key);
+}
+
+static bool wanted(const struct settings *set)
+{
+	struct str rest = str_c(set->authmodules);
+
+	while (rest.p)
+		if (str_eq(str_trim(str_split(&rest, ' ')), STR("http")))
+			return true;
+	return false;
+}
+
+void http_provider_needs(const struct settings *set, struct confine_needs *n)
+{
+	struct str rest = str_c(set->http_auth_url);
+	struct url u;
+
+	if (!wanted(set))
+		return;
+	n->tcp = true;
+	while (rest.p) {
+		if (!url_parse(str_trim(str_split(&rest, ' ')), &u))
+			continue;
+		n->names |= !u.address;
+		n->trust |= u.tls && !*set->http_auth_ca;
+	}
 }

@@ -43,7 +43,8 @@ static void put_string(struct buf *b, struct str s)
 static int put_text(struct buf *b, const char *name, struct str value, struct err *e)
 {
 	if (!utf8_valid(value) || str_has_nul(value))
-		return err_set(e, EILSEQ, "%s is not UTF-8 text, so it can't be asked for in JSON", name);
+		return err_set(e, EILSEQ, "%s is not UTF-8 text, so it can't be asked for in JSON",
+			       name);
 	buf_printf(b, "%s\"%s\":", b->n > 1 ? "," : "", name);
 	put_string(b, value);
 	return 0;
@@ -85,25 +86,33 @@ static int put_connection(struct buf *b, const struct check *c, struct err *e)
 	if (put_more(b, "tls_info", f->tls_info, e) || put_text(b, "session", f->session, e) ||
 	    put_more(b, "sni", c->peer.sni, e) || put_text(b, "local_ip", f->lip, e))
 		return -1;
-	buf_printf(b, ",\"real_rport\":%u,\"local_port\":%u,\"attempt\":%u", f->rport, f->lport, c->attempt);
+	buf_printf(b, ",\"real_rport\":%u,\"local_port\":%u,\"attempt\":%u", f->rport, f->lport,
+		   c->attempt);
 	return c->peer.proxied ? put_more(b, "proxy_ip", c->peer.proxy_addr, e) : 0;
 }
 
 static int put_cert(struct buf *b, const struct http_client_cert *cert, struct err *e)
 {
-	return put_more(b, "cert_verify", cert->verify, e) || put_more(b, "cert_subject", cert->subject, e) ||
-		       put_more(b, "cert_issuer", cert->issuer, e) || put_more(b, "cert_serial", cert->serial, e) ||
-		       put_more(b, "cert_fingerprint", cert->fingerprint, e) || put_more(b, "cert", cert->pem, e)
+	return put_more(b, "cert_verify", cert->verify, e) ||
+			       put_more(b, "cert_subject", cert->subject, e) ||
+			       put_more(b, "cert_issuer", cert->issuer, e) ||
+			       put_more(b, "cert_serial", cert->serial, e) ||
+			       put_more(b, "cert_fingerprint", cert->fingerprint, e) ||
+			       put_more(b, "cert", cert->pem, e)
 		       ? -1
 		       : 0;
 }
 
-int http_json_request(struct buf *b, const struct check *c, const struct http_client_cert *cert, struct err *e)
+int http_json_request(struct buf *b, const struct check *c, const struct http_client_cert *cert,
+		      struct err *e)
 {
 	buf_putc(b, '{');
-	if (put_text(b, "username", c->user, e) || put_proof(b, c, e) || put_text(b, "real_rip", c->facts.rip, e) ||
-	    put_text(b, "service", c->facts.protocol, e) || put_text(b, "mechanism", c->mechanism, e) ||
-	    put_text(b, "wanted", str_c(wanted(c)), e) || put_connection(b, c, e) || put_cert(b, cert, e))
+	if (put_text(b, "username", c->user, e) || put_proof(b, c, e) ||
+	    put_text(b, "real_rip", c->facts.rip, e) ||
+	    put_text(b, "service", c->facts.protocol, e) ||
+	    put_text(b, "mechanism", c->mechanism, e) ||
+	    put_text(b, "wanted", str_c(wanted(c)), e) || put_connection(b, c, e) ||
+	    put_cert(b, cert, e))
 		return -1;
 	buf_putc(b, '}');
 	return 0;
@@ -118,8 +127,12 @@ static void reason(struct http_reply *r, struct str why)
 		const char *name;
 		enum auth_result result;
 	} reasons[] = {
-		{"mismatch", AUTH_MISMATCH}, {"unknown", AUTH_UNKNOWN},	      {"disabled", AUTH_DISABLED},
-		{"expired", AUTH_EXPIRED},   {"impossible", AUTH_IMPOSSIBLE}, {"unavailable", AUTH_TEMPFAIL},
+		{"mismatch", AUTH_MISMATCH},
+		{"unknown", AUTH_UNKNOWN},
+		{"disabled", AUTH_DISABLED},
+		{"expired", AUTH_EXPIRED},
+		{"impossible", AUTH_IMPOSSIBLE},
+		{"unavailable", AUTH_TEMPFAIL},
 		{"next", AUTH_NEXT},
 	};
 
@@ -157,7 +170,8 @@ static int yes(struct http_reply *r, struct err *e)
 	return 0;
 }
 
-void http_json_answer(struct arena *a, const struct http_answer *h, struct http_reply *r, struct err *e)
+void http_json_answer(struct arena *a, const struct http_answer *h, struct http_reply *r,
+		      struct err *e)
 {
 	bool refused = h->status == 401 || h->status == 403;
 	struct err broken;

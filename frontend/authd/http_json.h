@@ -14,6 +14,8 @@
  * file need be opened for it). */
 void http_json_init(void);
 /* -1: user, password or another text is not UTF-8, or has a NUL, and can't be asked in JSON; e says which. */
-int http_json_request(struct buf *out, const struct check *c, const struct http_client_cert *cert, struct err *e);
+int http_json_request(struct buf *out, const struct check *c, const struct http_client_cert *cert,
+		      struct err *e);
 /* e says what is wrong with an answer that says nothing. */
-void http_json_answer(struct arena *a, const struct http_answer *h, struct http_reply *r, struct err *e);
+void http_json_answer(struct arena *a, const struct http_answer *h, struct http_reply *r,
+		      struct err *e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/http_nginx.h"
-#include "frontend/authd/http_endpoint.h"
+#include "common/config/url.h"
 
 /* ---- questions ---------------------------------------------------------------------------------- */
 
@@ -97,7 +97,8 @@ void http_nginx_request(struct buf *b, const struct check *c, const struct http_
 enum { STATUS, WAIT, SERVER, USER, ERROR_CODE, OWN_CODE, KNOWN_N };
 static const char *const known[KNOWN_N] = {"Auth-Status", "Auth-Wait",	     "Auth-Server",
 					   "Auth-User",	  "Auth-Error-Code", "Posthouse-Code"};
-static const char *const own[] = {"User", "Uid", "Gid", "Home", "Maildir", "Quota", "Options", "Mailhost"};
+static const char *const own[] = {"User",    "Uid",   "Gid",	 "Home",
+				  "Maildir", "Quota", "Options", "Mailhost"};
 #define OWN STR("Posthouse-")
 
 static int set_known(struct str seen[KNOWN_N], struct str name, struct str value, struct err *e)
@@ -113,7 +114,8 @@ static int set_known(struct str seen[KNOWN_N], struct str name, struct str value
 }
 
 /* "Posthouse-Uid" is the field uid, and so on. */
-static int set_own(struct arena *a, struct record_fields *f, struct str name, struct str value, struct err *e)
+static int set_own(struct arena *a, struct record_fields *f, struct str name, struct str value,
+		   struct err *e)
 {
 	char lower[16];
 
@@ -130,8 +132,8 @@ static int set_own(struct arena *a, struct record_fields *f, struct str name, st
 	return 0;
 }
 
-static int read_headers(struct arena *a, struct str headers, struct str seen[KNOWN_N], struct record_fields *f,
-			struct err *e)
+static int read_headers(struct arena *a, struct str headers, struct str seen[KNOWN_N],
+			struct record_fields *f, struct err *e)
 {
 	while (headers.p) {
 		struct str value = str_split(&headers, '\n'), name = str_split(&value, ':');
@@ -158,12 +160,13 @@ static int wait_more(struct str seconds, struct http_reply *r, struct err *e)
 	return 0;
 }
 
-static int yes(struct arena *a, const struct str seen[KNOWN_N], bool route, struct http_reply *r, struct err *e)
+static int yes(struct arena *a, const struct str seen[KNOWN_N], bool route, struct http_reply *r,
+	       struct err *e)
 {
 	if (!r->fields.user.n && record_field(a, &r->fields, STR("user"), seen[USER], e))
 		return -1;
 	if (route && seen[SERVER].n && !r->fields.mailhost.n) {
-		if (!http_host_is_address(seen[SERVER]))
+		if (!url_is_address(seen[SERVER]))
 			return err_set(e, 0, "Auth-Server is not an IP address");
 		r->fields.mailhost = arena_str(a, seen[SERVER]);
 	}
@@ -177,11 +180,13 @@ static void no(struct arena *a, const struct str seen[KNOWN_N], struct http_repl
 	r->result = AUTH_MISMATCH;
 	r->fields.text = http_reply_text(a, seen[STATUS]);
 	if (!http_reply_code(r, a, seen[OWN_CODE]))
-		http_reply_code(r, a, seen[ERROR_CODE]); /* Mailu puts IMAP's there; SMTP's are nothing to us */
+		http_reply_code(
+			r, a,
+			seen[ERROR_CODE]); /* Mailu puts IMAP's there; SMTP's are nothing to us */
 }
 
-void http_nginx_answer(struct arena *a, const struct http_answer *h, bool route, struct http_reply *r,
-		       struct err *e)
+void http_nginx_answer(struct arena *a, const struct http_answer *h, bool route,
+		       struct http_reply *r, struct err *e)
 {
 	struct str seen[KNOWN_N] = {0};
 

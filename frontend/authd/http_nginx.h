@@ -18,11 +18,12 @@ struct http_client_cert {
 };
 
 /* Appends the header lines behind Host, in nginx's order, each with LF at its end. */
-void http_nginx_request(struct buf *lines, const struct check *c, const struct http_client_cert *cert);
+void http_nginx_request(struct buf *lines, const struct check *c,
+			const struct http_client_cert *cert);
 /* Escapes as nginx does: exactly 0x00 to 0x1f, space and %. */
 void http_nginx_escape(struct buf *out, struct str s);
 
 /* route: Auth-Server names the host that has the mail (HTTP_AUTH_ROUTE). e says what is wrong with an
  * answer that says nothing. */
-void http_nginx_answer(struct arena *a, const struct http_answer *h, bool route, struct http_reply *r,
-		       struct err *e);
+void http_nginx_answer(struct arena *a, const struct http_answer *h, bool route,
+		       struct http_reply *r, struct err *e);

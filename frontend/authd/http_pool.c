@@ -2,7 +2,7 @@
 #include "frontend/authd/http_pool.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
-#include "common/base/vec.h"
+#include "common/config/url.h"
 #include "common/io/loop.h"
 #include "frontend/authd/http_endpoint.h"
 
@@ -15,7 +15,7 @@ struct http_pool {
 	struct http_endpoint endpoints[ENDPOINTS_MAX];
 	size_t n, next;
 	struct list waiting, running; /* struct http_ask */
-	unsigned nrunning;            /* requests, not questions */
+	unsigned nrunning;	      /* requests, not questions */
 	struct loop_defer *pump;      /* starts those that wait, or fails them */
 };
 
@@ -33,7 +33,8 @@ struct http_ask {
 	struct attempt attempts[TRIES];
 	unsigned tries;
 	uint64_t deadline;
-	struct loop_timer *timer; /* while it waits: the deadline; then: time to ask a second endpoint */
+	struct loop_timer
+		*timer; /* while it waits: the deadline; then: time to ask a second endpoint */
 	const struct http_ask_ops *ops;
 	void *ctx;
 };
@@ -144,7 +145,8 @@ static bool try_one(struct http_ask *ask, struct err *e)
 	*at = (struct attempt){ask, ep, NULL};
 	ask->tries++;
 	/* Where there is another one, it must have its time too. */
-	at->call = start_call(at, (ask->deadline - now) / (more && ask->tries < TRIES ? 2 : 1) + 1, e);
+	at->call =
+		start_call(at, (ask->deadline - now) / (more && ask->tries < TRIES ? 2 : 1) + 1, e);
 	p->nrunning += at->call != NULL;
 	if (at->call && more && p->set->http_auth_hedge)
 		loop_timer_set(ask->timer, p->set->http_auth_hedge);
@@ -209,7 +211,8 @@ static void pump(void *ctx)
 {
 	struct http_pool *p = ctx;
 
-	while (!list_empty(&p->waiting) && (p->nrunning < p->set->http_auth_max_calls || all_rest(p)))
+	while (!list_empty(&p->waiting) &&
+	       (p->nrunning < p->set->http_auth_max_calls || all_rest(p)))
 		start_waiting(p);
 }
 
@@ -247,51 +250,39 @@ void http_pool_cancel(struct http_ask **ask)
 
 /* ---- the pool ----------------------------------------------------------------------------------- */
 
-int http_pool_check(const char *urls, bool *names, bool *tls, struct err *e)
+static int add_endpoints(struct http_pool *p, struct err *e)
 {
-	struct str rest = str_c(urls);
-	size_t n = 0;
+	struct str rest = str_c(p->set->http_auth_url);
+	struct url u;
 
-	*names = *tls = false;
 	while (rest.p) {
-		struct str url = str_trim(str_split(&rest, ' ')), host;
-		bool over_tls;
+		struct str url = str_trim(str_split(&rest, ' '));
 
 		if (!url.n)
 			continue;
-		if (!http_url_host(url, &over_tls, &host))
-			return err_set(e, EINVAL, "HTTP_AUTH_URL: not http://host[:port]/path or https://...: %.*s",
-				       STR_ARG(str_sub(url, 0, str_find(url, '?'))));
-		if (++n > ENDPOINTS_MAX)
-			return err_set(e, EINVAL, "HTTP_AUTH_URL: more than %d URLs", ENDPOINTS_MAX);
-		*names |= !http_host_is_address(host);
-		*tls |= over_tls;
+		if (p->n == ENDPOINTS_MAX || !url_parse(url, &u))
+			return err_set(e, EINVAL,
+				       "HTTP_AUTH_URL: more than %d URLs, or what is none",
+				       ENDPOINTS_MAX);
+		http_endpoint_init(&p->endpoints[p->n++], p->loop, p->client, url,
+				   p->set->http_auth_rest_max, health_changed, p);
 	}
-	return n ? 0 : err_set(e, EINVAL, "AUTHMODULES names http, but HTTP_AUTH_URL is empty");
+	return p->n ? 0 : err_set(e, EINVAL, "HTTP_AUTH_URL is empty");
 }
 
-struct http_pool *http_pool_new(struct loop *l, const struct settings *set, struct http_client *client, struct err *e)
+struct http_pool *http_pool_new(struct loop *l, const struct settings *set,
+				struct http_client *client, struct err *e)
 {
-	struct str rest = str_c(set->http_auth_url);
-	struct http_pool *p;
-	bool names, tls;
+	struct http_pool *p = xcalloc(1, sizeof *p);
 
-	if (http_pool_check(set->http_auth_url, &names, &tls, e))
-		return NULL;
-	p = xcalloc(1, sizeof *p);
 	p->loop = l;
 	p->set = set;
 	p->client = client;
 	p->pump = loop_defer_new(l, pump, p);
 	list_init(&p->waiting);
 	list_init(&p->running);
-	while (rest.p) {
-		struct str url = str_trim(str_split(&rest, ' '));
-
-		if (url.n)
-			http_endpoint_init(&p->endpoints[p->n++], l, client, url, set->http_auth_rest_max,
-					   health_changed, p);
-	}
+	if (add_endpoints(p, e))
+		http_pool_free(&p);
 	return p;
 }
 

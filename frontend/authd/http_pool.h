@@ -17,8 +17,9 @@ struct loop;
 struct http_pool;
 struct http_ask;
 
-/* client stays the caller's and outlives the pool. -1: HTTP_AUTH_URL has none, or what is no URL. */
-struct http_pool *http_pool_new(struct loop *l, const struct settings *set, struct http_client *client, struct err *e);
+/* client stays the caller's and outlives the pool. NULL: HTTP_AUTH_URL has none, too many, or what is no URL. */
+struct http_pool *http_pool_new(struct loop *l, const struct settings *set,
+				struct http_client *client, struct err *e);
 void http_pool_free(struct http_pool **p); /* questions under way are never answered */
 
 struct http_ask_ops {
@@ -34,7 +35,3 @@ struct http_ask_ops {
 struct http_ask *http_pool_ask(struct http_pool *p, const struct http_request *r, bool host,
 			       const struct http_ask_ops *ops, void *ctx);
 void http_pool_cancel(struct http_ask **ask);
-
-/* Checks HTTP_AUTH_URL without using it. *names: there is a host in it that must be looked up; *tls: there
- * is an https://. */
-int http_pool_check(const char *urls, bool *names, bool *tls, struct err *e);

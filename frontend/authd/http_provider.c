@@ -80,8 +80,8 @@ static void wait_more(struct http_work *w)
 
 	w->waited_s += w->reply.wait_s;
 	if (w->waited_s > hp->set->http_auth_wait_max) {
-		LOG(L_WARN, "http endpoint puts a login off for too long", L_S("user", w->check->user),
-		    L_U("seconds", w->waited_s));
+		LOG(L_WARN, "http endpoint puts a login off for too long",
+		    L_S("user", w->check->user), L_U("seconds", w->waited_s));
 		work_end(w, AUTH_TEMPFAIL);
 		return;
 	}
@@ -108,7 +108,8 @@ static void done(void *ctx, const struct err *e)
 
 	w->ask = NULL;
 	if (e) {
-		LOG(L_DEBUG, "no answer by http", L_S("user", w->check->user), L_C("error", e->text));
+		LOG(L_DEBUG, "no answer by http", L_S("user", w->check->user),
+		    L_C("error", e->text));
 		work_end(w, AUTH_TEMPFAIL);
 	} else if (w->reply.says == HTTP_SAYS_WAIT) {
 		wait_more(w);
@@ -170,7 +171,8 @@ static void start(struct provider *p, struct check *c)
 	buf_reserve(&w->lines, c->password.n * 3 + 2048); /* enough, so that no copy lies about */
 	buf_reserve(&w->body, c->password.n * 6 + 2048);
 	if (fill(w, &e)) {
-		LOG(L_INFO, "http endpoint can't be asked", L_S("user", c->user), L_C("error", e.text));
+		LOG(L_INFO, "http endpoint can't be asked", L_S("user", c->user),
+		    L_C("error", e.text));
 		c->text = STR("Name or password is not UTF-8 text.");
 		work_end(w, AUTH_IMPOSSIBLE);
 		return;
@@ -216,7 +218,9 @@ static int read_headers(struct http_provider *hp, struct err *e)
 		if (!line.n)
 			continue;
 		if (str_find(line, ':') == line.n || line.p[0] == ':')
-			return err_set(e, EINVAL, "HTTP_AUTH_HEADERS: \"Name: value\" is wanted, with \" | \" between two of them");
+			return err_set(
+				e, EINVAL,
+				"HTTP_AUTH_HEADERS: \"Name: value\" is wanted, with \" | \" between two of them");
 		buf_str_put(&hp->headers, line);
 		buf_putc(&hp->headers, '\n');
 	}
@@ -243,8 +247,8 @@ static int make_client(struct http_provider *hp, const struct http_files *f, str
 	return hp->pool ? 0 : -1;
 }
 
-struct provider *http_provider_new(struct loop *l, const struct settings *set, const struct http_files *f,
-				   struct err *e)
+struct provider *http_provider_new(struct loop *l, const struct settings *set,
+				   const struct http_files *f, struct err *e)
 {
 	struct http_provider *hp = xcalloc(1, sizeof *hp);
 
@@ -255,8 +259,8 @@ struct provider *http_provider_new(struct loop *l, const struct settings *set, c
 	http_json_init();
 	hp->provider = (struct provider){
 		.name = "http",
-		.kinds = CHECK_BIT(CHECK_PASSWORD) | CHECK_BIT(CHECK_CRAM) | CHECK_BIT(CHECK_TRUSTED) |
-			 (hp->json ? CHECK_BIT(CHECK_SCRAM) : 0),
+		.kinds = CHECK_BIT(CHECK_PASSWORD) | CHECK_BIT(CHECK_CRAM) |
+			 CHECK_BIT(CHECK_TRUSTED) | (hp->json ? CHECK_BIT(CHECK_SCRAM) : 0),
 		.start = start,
 		.cancel = cancel,
 		.free = free_provider,

@@ -7,11 +7,16 @@ static const struct {
 	const char *code;
 	enum auth_result result;
 } codes[] = {
-	{"AUTHENTICATIONFAILED", AUTH_MISMATCH}, {"AUTHORIZATIONFAILED", AUTH_DISABLED},
-	{"EXPIRED", AUTH_EXPIRED},		 {"PRIVACYREQUIRED", AUTH_DISABLED},
-	{"CONTACTADMIN", AUTH_DISABLED},	 {"NOPERM", AUTH_DISABLED},
-	{"LIMIT", AUTH_TEMPFAIL},		 {"INUSE", AUTH_TEMPFAIL},
-	{"UNAVAILABLE", AUTH_TEMPFAIL},		 {"SERVERBUG", AUTH_TEMPFAIL},
+	{"AUTHENTICATIONFAILED", AUTH_MISMATCH},
+	{"AUTHORIZATIONFAILED", AUTH_DISABLED},
+	{"EXPIRED", AUTH_EXPIRED},
+	{"PRIVACYREQUIRED", AUTH_DISABLED},
+	{"CONTACTADMIN", AUTH_DISABLED},
+	{"NOPERM", AUTH_DISABLED},
+	{"LIMIT", AUTH_TEMPFAIL},
+	{"INUSE", AUTH_TEMPFAIL},
+	{"UNAVAILABLE", AUTH_TEMPFAIL},
+	{"SERVERBUG", AUTH_TEMPFAIL},
 };
 
 bool http_reply_code(struct http_reply *r, struct arena *a, struct str code)
@@ -48,8 +53,8 @@ static enum auth_result refusal(const struct http_reply *r, struct check *c)
 	return r->result;
 }
 
-enum auth_result http_reply_apply(const struct http_reply *r, const struct settings *set, struct check *c,
-				  struct err *e)
+enum auth_result http_reply_apply(const struct http_reply *r, const struct settings *set,
+				  struct check *c, struct err *e)
 {
 	enum auth_result result;
 

@@ -5,9 +5,9 @@
 
 enum http_says {
 	HTTP_SAYS_FAULT, /* nothing that can be understood: the endpoint's fault */
-	HTTP_SAYS_WAIT,  /* ask again after wait_s */
-	HTTP_SAYS_YES,   /* the account is there, and so is the right password if one was sent */
-	HTTP_SAYS_NO,    /* result says how */
+	HTTP_SAYS_WAIT,	 /* ask again after wait_s */
+	HTTP_SAYS_YES,	 /* the account is there, and so is the right password if one was sent */
+	HTTP_SAYS_NO,	 /* result says how */
 };
 
 struct http_reply { /* zeroed by its owner; strings lie in the arena that was given */
@@ -25,5 +25,5 @@ struct str http_reply_text(struct arena *a, struct str text);
 
 /* The answer to check c, which r is about: fills c and returns the result for check_done. e says what is
  * wrong with an account of which no record can be made. */
-enum auth_result http_reply_apply(const struct http_reply *r, const struct settings *set, struct check *c,
-				  struct err *e);
+enum auth_result http_reply_apply(const struct http_reply *r, const struct settings *set,
+				  struct check *c, struct err *e);

@@ -6,9 +6,10 @@
 #include "common/ipc/supervise.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
-#include "common/sys/sandbox.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/confine.h"
+#include "frontend/authd/http_provider.h"
 #include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/requests.h"
@@ -23,15 +24,13 @@ static _Noreturn void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* The run directory is all that may be opened, for ticket.key. No thread has started yet: the
- * workers' links come behind this. */
+/* No thread has started yet: the workers' links come behind this. */
 static void lock_in(struct authd *ad, int rundir)
 {
-	struct sandbox_rule rule = {rundir, SANDBOX_READ};
 	struct err e;
 
 	signer_rundir(&ad->signer, rundir);
-	if (strcmp(ad->set->sandbox, "off") == 0 || sandbox_fs(&rule, 1, true, &e) == 0)
+	if (strcmp(ad->set->sandbox, "off") == 0 || confine(ad->set, rundir, &e) == 0)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
@@ -101,19 +100,30 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
-static void make_providers(struct authd *ad)
+static struct provider *make_provider(struct authd *ad, struct str name, const struct http_files *files)
+{
+	struct provider *p = NULL;
+	struct err e;
+
+	err_set(&e, EINVAL, "%.*s is no module", STR_ARG(name));
+	if (str_eq(name, STR("passwd-file")))
+		p = ad->passwd = passwd_provider_new(ad->set);
+	else if (str_eq(name, STR("http")))
+		p = http_provider_new(ad->loop, ad->set, files, &e);
+	if (!p)
+		fail("AUTHMODULES", e.text);
+	return p;
+}
+
+static void make_providers(struct authd *ad, const struct http_files *files)
 {
 	struct str rest = str_c(ad->set->authmodules);
 
 	while (rest.p) {
 		struct str name = str_trim(str_split(&rest, ' '));
 
-		if (!name.n)
-			continue;
-		if (!str_eq(name, STR("passwd-file")) || ad->passwd)
-			fail("AUTHMODULES", "only passwd-file, once");
-		ad->passwd = passwd_provider_new(ad->set);
-		chain_add(ad->chain, ad->passwd);
+		if (name.n)
+			chain_add(ad->chain, make_provider(ad, name, files));
 	}
 	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
 }
@@ -137,10 +147,13 @@ int main(int argc, char **argv)
 	static const struct link_ops ops = {on_msg, on_close, NULL};
 	static struct settings set;
 	static struct authd ad = {.signer = {.rundir = -1}};
+	struct http_files files;
 	struct err e;
 
 	if (main_init(argc, argv, "authd", &set) == MAIN_CHECK)
 		return 0;
+	if (http_files_read(&files, &set, &e))
+		fail("settings", e.text);
 	if (priv_drop(set.auth_user, -1, &e))
 		fail("privileges", e.text);
 	ad.set = &set;
@@ -149,7 +162,8 @@ int main(int argc, char **argv)
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);
-	make_providers(&ad);
+	make_providers(&ad, &files);
+	http_files_wipe(&files);
 	ad.sup = link_new(ad.loop, SUP_FD, 64, &ops, &ad);
 	loop_signal_new(ad.loop, SIGTERM, on_stop, &ad);
 	loop_signal_new(ad.loop, SIGINT, on_stop, &ad);
