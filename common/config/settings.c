@@ -77,11 +77,13 @@ static bool lists_word(struct str list, struct str word)
 /* AUTHMODULES names what this version can ask; Courier's own files say "authdaemon". */
 static int check_authmodules(struct str v, const char *where, struct err *e)
 {
-	static const struct str modules = STR("passwd-file http");
+	static const struct str modules = STR("passwd-file http redis");
 
 	while (v.p) {
 		struct str word = str_trim(str_split(&v, ' '));
 
+		if (word.n && lists_word(v, word))
+			return err_set(e, EINVAL, "%s: AUTHMODULES: %.*s is named twice", where, STR_ARG(str_sub(word, 0, 40)));
 		if (word.n == 0 || lists_word(modules, word))
 			continue;
 		if (str_eq(word, STR("authdaemon")))

@@ -4,10 +4,12 @@
 #include "common/base/ensure.h"
 #include "common/sys/sandbox.h"
 #include "frontend/authd/http_provider.h"
+#include "frontend/authd/redis_service.h"
 
 /* Each adds what it needs, as the settings say. Unix sockets need nothing: Landlock lets them pass. */
 static void (*const needs[])(const struct settings *set, struct confine_needs *n) = {
 	http_provider_needs,
+	redis_service_needs,
 };
 
 /* Whole directories, since these files are replaced by renaming (and resolv.conf is often a link). The

@@ -12,8 +12,12 @@
 #include "frontend/authd/http_provider.h"
 #include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
+#include "frontend/authd/penalty_redis.h"
+#include "frontend/authd/redis_provider.h"
+#include "frontend/authd/redis_service.h"
 #include "frontend/authd/requests.h"
 #include "frontend/authd/revoke.h"
+#include "frontend/authd/revoke_redis.h"
 #include "frontend/authd/sasl/mech.h"
 
 enum { SUP_FD = 3 };
@@ -35,6 +39,17 @@ static void lock_in(struct authd *ad, int rundir)
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
 	LOG(L_WARN, "no sandbox", L_C("error", e.text));
+}
+
+/* Connections to others are made inside of the sandbox. */
+static void connect_redis(struct authd *ad)
+{
+	ad->redis = redis_service_new(ad);
+	if (!ad->redis)
+		return;
+	revoke_redis_start(ad);
+	if (strcmp(ad->set->limits_shared, "redis") == 0)
+		ad->penalty_redis = penalty_redis_new(ad);
 }
 
 static int take_fd(struct link_msg *m)
@@ -80,6 +95,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 		if (ad->signer.rundir >= 0)
 			return -1;
 		lock_in(ad, take_fd(m));
+		connect_redis(ad);
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
@@ -110,6 +126,8 @@ static struct provider *make_provider(struct authd *ad, struct str name, const s
 		p = ad->passwd = passwd_provider_new(ad->set);
 	else if (str_eq(name, STR("http")))
 		p = http_provider_new(ad->loop, ad->set, files, &e);
+	else if (str_eq(name, STR("redis")))
+		p = redis_provider_new(ad);
 	if (!p)
 		fail("AUTHMODULES", e.text);
 	return p;
@@ -148,9 +166,13 @@ int main(int argc, char **argv)
 	static struct settings set;
 	static struct authd ad = {.signer = {.rundir = -1}};
 	struct http_files files;
+	enum main_mode mode;
 	struct err e;
 
-	if (main_init(argc, argv, "authd", &set) == MAIN_CHECK)
+	mode = main_init(argc, argv, "authd", &set);
+	if (redis_service_check(&set, &e))
+		fail("settings", e.text);
+	if (mode == MAIN_CHECK)
 		return 0;
 	if (http_files_read(&files, &set, &e))
 		fail("settings", e.text);
