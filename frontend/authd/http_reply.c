@@ -50,6 +50,7 @@ static enum auth_result refusal(const struct http_reply *r, struct check *c)
 {
 	c->code = arena_str(&c->arena, r->fields.code);
 	c->text = arena_str(&c->arena, r->fields.text);
+	c->verified = true; /* as far as anybody can: it is the endpoint that knows the password */
 	return r->result;
 }
 
@@ -61,11 +62,11 @@ enum auth_result http_reply_apply(const struct http_reply *r, const struct setti
 	if (r->says == HTTP_SAYS_NO)
 		return refusal(r, c);
 	result = record_apply(c, set, &r->fields, e);
-	if (result != AUTH_OK || c->credentials.n)
+	if (result == AUTH_TEMPFAIL || c->credentials.n)
 		return result;
 	/* Without hashes to compare with, its word counts, where it has seen what the client sent. */
 	if (c->kind == CHECK_SCRAM)
 		return AUTH_IMPOSSIBLE;
 	c->verified = true;
-	return AUTH_OK;
+	return result;
 }

@@ -164,6 +164,18 @@ static void apply_passwords(struct check *c, const struct record_fields *f)
 			check_credential(c, f->passwords[i].hash, f->passwords[i].services);
 }
 
+/* Whoever writes the fields may name any directory, but not by a way that only looks like one. */
+static bool path_plain(struct str path)
+{
+	while (path.p) {
+		struct str part = str_split(&path, '/');
+
+		if (str_eq(part, STR(".")) || str_eq(part, STR("..")))
+			return false;
+	}
+	return true;
+}
+
 enum auth_result record_apply(struct check *c, const struct settings *set,
 			      const struct record_fields *f, struct err *e)
 {
@@ -179,6 +191,10 @@ enum auth_result record_apply(struct check *c, const struct settings *set,
 	c->text = arena_str(&c->arena, f->text);
 	if (!username_valid(account.user)) {
 		err_set(e, 0, "field user is no user name");
+		return AUTH_TEMPFAIL;
+	}
+	if (!path_plain(f->home) || !path_plain(f->maildir)) {
+		err_set(e, 0, "home or maildir has . or .. in it");
 		return AUTH_TEMPFAIL;
 	}
 	if (account_record(&c->arena, set, &account, &c->record, e))

@@ -92,10 +92,12 @@ static void fail_malformed(struct login *l, const char *text)
 	session_login_malformed(s);
 }
 
+#define TEMPORARILY STR("UNAVAILABLE"), STR("Temporary problem, please try again later.")
+
 static void fail_temporarily(struct login *l, const char *reason)
 {
 	log_login(l, L_WARN, "LOGIN FAILED", reason);
-	fail(l, STR("UNAVAILABLE"), STR("Temporary problem, please try again later."), 0);
+	fail(l, TEMPORARILY, 0);
 }
 
 static void on_timeout(void *ctx)
@@ -281,6 +283,7 @@ static void not_ok(struct login *l, const struct auth_answer *a)
 				  "unknown user"},
 		[AUTH_IMPOSSIBLE] = {STR("AUTHENTICATIONFAILED"), STR("Login failed."),
 				     "mechanism"},
+		[AUTH_TEMPFAIL] = {TEMPORARILY, "authd"},
 		[AUTH_DISABLED] = {STR("AUTHORIZATIONFAILED"), STR("Access disabled."), "disabled"},
 		[AUTH_EXPIRED] = {STR("EXPIRED"), STR("The password has expired."), "expired"},
 	};
@@ -293,7 +296,8 @@ static void not_ok(struct login *l, const struct auth_answer *a)
 		fail_temporarily(l, "authd");
 		return;
 	}
-	log_login(l, L_INFO, "LOGIN FAILED", kinds[a->result].reason);
+	log_login(l, a->result == AUTH_TEMPFAIL ? L_WARN : L_INFO, "LOGIN FAILED",
+		  kinds[a->result].reason);
 	fail(l, a->code.n ? a->code : kinds[a->result].code,
 	     a->text.n ? a->text : kinds[a->result].text, a->delay_ms);
 }
