@@ -172,10 +172,10 @@ int main(int argc, char **argv)
 	mode = main_init(argc, argv, "authd", &set);
 	if (redis_service_check(&set, &e))
 		fail("settings", e.text);
-	if (mode == MAIN_CHECK)
-		return 0;
 	if (http_files_read(&files, &set, &e))
 		fail("settings", e.text);
+	if (mode == MAIN_CHECK)
+		return 0;
 	if (priv_drop(set.auth_user, -1, &e))
 		fail("privileges", e.text);
 	ad.set = &set;

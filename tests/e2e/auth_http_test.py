@@ -56,12 +56,6 @@ FAILED, TEMPORARY = "[AUTHENTICATIONFAILED] ", "[UNAVAILABLE] "
 LONG = "x" * 300
 
 
-def cut(text):
-    def send(request):
-        request.sock.sendall(text)
-    return send
-
-
 # ---- the nginx form ---------------------------------------------------------------------------------------------------
 NGINX = {
     "ok": (says(), "OK"),

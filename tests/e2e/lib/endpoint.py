@@ -41,13 +41,18 @@ def says(status="OK", **headers):
     return page(headers=[("Auth-Status", status)] + [(k.replace("_", "-"), v) for k, v in headers.items()])
 
 
+def is_whole(answer):
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return b"\r\nContent-Length: %d\r\n" % len(body) in head + b"\r\n"
+
+
 class Endpoint:
     """answer(request) returns bytes, or None when it has dealt with self.sock itself. OPTIONS, by which an endpoint is
     probed, is answered here and kept apart."""
 
-    def __init__(self, answer, context=None, port=None):
+    def __init__(self, answer, context=None, address="127.0.0.1"):
         self.answer, self.context = answer, context
-        self.port = port or free_port()
+        self.address, self.port = address, free_port()
         self.requests, self.probes, self.connections = [], 0, 0
         self.lock, self.open, self.listener = threading.Lock(), set(), None
         self.start()
@@ -55,7 +60,7 @@ class Endpoint:
     def start(self):
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.bind((self.address, self.port))
         self.listener.listen(1024)
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
@@ -75,7 +80,7 @@ class Endpoint:
         self.stop()
 
     def url(self, path="/auth"):
-        return "http%s://127.0.0.1:%d%s" % ("s" if self.context else "", self.port, path)
+        return "http%s://%s:%d%s" % ("s" if self.context else "", self.address, self.port, path)
 
     def _accept(self, listener):
         while True:
@@ -126,4 +131,4 @@ class Endpoint:
         answer = page() if request.method == "OPTIONS" else self.answer(request)
         if answer is not None:
             sock.sendall(answer)
-        return request.version == "HTTP/1.1" and answer is not None and b"\r\nContent-Length: " in answer
+        return request.version == "HTTP/1.1" and answer is not None and is_whole(answer)
