@@ -69,8 +69,8 @@ static int one_password(struct arena *a, json_t *item, struct record_fields *f, 
 		return err_set(e, 0, "a password without a hash");
 	if (!words(a, given, &services))
 		return err_set(e, 0, "services of a password are not words");
-	/* An empty list is good for nothing, and must not come to mean "all" (as a missing one does). */
-	if (json_is_array(given) && json_array_size(given) == 0)
+	/* A list of nothing is good for nothing, and must not come to mean "all" (as a missing one does). */
+	if (json_is_array(given) && !services.n)
 		return 0;
 	scalar(a, json_object_get(item, "hash"), &hash);
 	return record_password_add(a, f, hash, services, e);
@@ -99,14 +99,16 @@ static int member(struct arena *a, const char *key, json_t *v, struct record_fie
 		  struct err *e)
 {
 	struct str text, name = str_c(key);
+	bool services = str_eq(name, STR("services"));
 
 	if (str_eq(name, STR("passwords")) && !json_is_string(v))
 		return passwords(a, v, f, e);
-	if (str_eq(name, STR("services")) && json_is_array(v) && json_array_size(v) == 0)
+	if (!(services ? words(a, v, &text) : scalar(a, v, &text)))
+		return record_known(name) ? err_set(e, 0, "%s has a value of the wrong type", key)
+					  : 0;
+	if (json_is_array(v) && !text.n)
 		return err_set(e, 0, "services is an empty list");
-	if (str_eq(name, STR("services")) ? words(a, v, &text) : scalar(a, v, &text))
-		return record_field(a, f, name, text, e);
-	return record_known(name) ? err_set(e, 0, "%s has a value of the wrong type", key) : 0;
+	return record_field(a, f, name, text, e);
 }
 
 int record_json(struct arena *a, struct str json, struct record_fields *f, struct err *e)

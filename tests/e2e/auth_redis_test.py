@@ -15,8 +15,9 @@ import time
 import pytest
 
 from lib.front import Front
+from lib.imap import Imap
 from lib.redis import FakeRedis, Redis, Sentinel
-from lib.server import BIN, free_port, wait_for
+from lib.server import BIN, Server, free_port, wait_for
 
 NO = "[AUTHENTICATIONFAILED] Login failed."
 UNAVAILABLE = "[UNAVAILABLE]"
@@ -27,6 +28,10 @@ def make_front(url, **settings):
     settings = {"AUTHMODULES": "redis", "REDIS_URL": url, "AUTH_CACHE_SIZE": 0, "LOGIN_FAILURE_DELAY": 0,
                 "LOGIN_PENALTY_MAX": 0, "LOGIN_FAILURE_MAX": 1000, **settings}
     return Front(users=[], **{k: '"%s"' % v if isinstance(v, str) and " " in v else v for k, v in settings.items()})
+
+
+class Whole(Server):
+    close = Server.stop
 
 
 def tcp(redis):
@@ -363,14 +368,33 @@ def test_frozen(redis):
         with make_front(tcp(own), REDIS_TIMEOUT=300, REDIS_CONNECT_TIMEOUT=300).running() as front:
             assert login(front, "demo") == "OK"
             own.freeze()
+            for _ in range(3):  # clients that don't wait
+                with front.client() as c:
+                    c.start(plain("demo", "demo"))
             assert login(front, "demo").startswith(UNAVAILABLE)
             own.thaw()
             wait_for("Redis", lambda: login(front, "demo") == "OK", 5)
 
 
+def test_loading():
+    """A Redis that is still reading its data set is waited for, and said to be the reason."""
+    state = {"ready": False}
+
+    def reply(words):
+        if not state["ready"]:
+            return b"-LOADING Redis is loading the dataset in memory\r\n"
+        return b"+PONG\r\n" if words[0] == b"PING" else b"*9\r\n$11\r\n{PLAIN}demo\r\n" + b"$-1\r\n" * 8
+    with FakeRedis(reply, greet=False) as fake:
+        with make_front("redis://127.0.0.1:%d" % fake.port, REDIS_TIMEOUT=300).running() as front:
+            assert login(front, "demo").startswith(UNAVAILABLE)
+            assert "LOADING" in front.log()
+            state["ready"] = True
+            wait_for("Redis", lambda: login(front, "demo") == "OK", 5)
+
+
 def test_queue_has_a_limit():
     with FakeRedis(lambda words: None) as fake:
-        with make_front("redis://127.0.0.1:%d" % fake.port, REDIS_QUEUE_MAX=2, REDIS_TIMEOUT=3000).running() as front:
+        with make_front("redis://127.0.0.1:%d" % fake.port, REDIS_QUEUE_MAX=2, REDIS_TIMEOUT=1500).running() as front:
             connected(front)
             clients = [front.client() for _ in range(6)]
             tags = [c.start(plain("u%d" % i, "x")) for i, c in enumerate(clients)]
@@ -434,9 +458,10 @@ def judged(results):
     return got
 
 
+@pytest.mark.parametrize("planned", [False, True])
 @pytest.mark.parametrize("replicas", [0, 1])
-def test_failover(replicas):
-    """The master is killed while logins run: each is answered rightly or [UNAVAILABLE], and soon all are."""
+def test_failover(replicas, planned):
+    """The master is killed (or demoted) while logins run: each is answered rightly or [UNAVAILABLE], and soon all are."""
     with contextlib.ExitStack() as stack:
         master = stack.enter_context(Redis())
         replica = stack.enter_context(Redis("replicaof 127.0.0.1 %d" % master.port))
@@ -444,11 +469,11 @@ def test_failover(replicas):
         for user in users:
             master.account(user)
         wait_for("replication", lambda: replica("DBSIZE") == 5)
-        sentinel = stack.enter_context(Sentinel(master.port))
+        sentinel = stack.enter_context(Sentinel(master.port, password="wachter"))
         wait_for("the replica's name", lambda: sentinel("SENTINEL", "replicas", "mail"))
         dead = free_port()
         front = stack.enter_context(make_front(
-            "redis+sentinel://127.0.0.1:%d,127.0.0.1:%d/mail" % (dead, sentinel.port), REDIS_READ_FROM_REPLICAS=replicas,
+            "redis+sentinel://127.0.0.1:%d,127.0.0.1:%d/mail?sentinel_password=wachter" % (dead, sentinel.port), REDIS_READ_FROM_REPLICAS=replicas,
             AUTH_THREADS=1).running())
         wait_for("the master", lambda: "as=master" in front.log())
         stop, results, threads = threading.Event(), [], []
@@ -457,7 +482,10 @@ def test_failover(replicas):
             threads[-1].start()
         try:
             wait_for("logins", lambda: len(results) > 20)
-            master.kill()
+            if planned:
+                sentinel("SENTINEL", "FAILOVER", "mail")
+            else:
+                master.kill()
             wait_for("failover", lambda: sentinel.master() == replica.port, 20)
             wait_for("the new master", lambda: front.log().count("as=master") >= 2, 10)
             seen = len(results)
@@ -501,20 +529,70 @@ def test_revoked_by_a_message(redis):
         assert login(front, "demo", "newer") == "OK"
 
 
+def test_sessions_end_within_a_second(redis):
+    """Password changed and published: the old one is refused, and who came in with it is out."""
+    redis("FLUSHALL")
+    for user in ("demo", "other"):
+        redis.account(user)
+    with contextlib.closing(Whole(users=[], AUTHMODULES="redis", REDIS_URL=tcp(redis))) as server:
+        server.start()
+        sessions = [Imap(server.port).login("demo"), Imap(server.sslport, tls=True).login("demo")]
+        stays = Imap(server.port).login("other")
+        sessions[0].ok("SELECT INBOX")
+        sessions[0].idle()
+        redis.account("demo", "changed")
+        begin = time.monotonic()
+        redis("PUBLISH", "revoke", "demo")
+        for c in sessions:
+            assert c.closed(10) and b"* BYE" in c.last
+        took = time.monotonic() - begin
+        assert took < (1 if "san" not in BIN else 5), took
+        with Imap(server.port) as c:
+            assert c.cmd("LOGIN demo demo").text == NO
+            c.login("demo", "changed")
+        stays.ok("NOOP")
+        for c in sessions + [stays]:
+            c.close()
+
+
+def test_a_herd_of_one_user_asks_once():
+    """A thousand connections at once: one command (and one hash)."""
+    asked = threading.Event()
+
+    def reply(words):
+        asked.wait(20)
+        return b"*9\r\n$11\r\n{PLAIN}demo\r\n" + b"$-1\r\n" * 8
+    with FakeRedis(reply) as fake:
+        with make_front("redis://127.0.0.1:%d" % fake.port, AUTH_CACHE_SIZE=1000, REDIS_TIMEOUT=20000,
+                        AUTH_QUEUE_MAX=2000).running() as front:
+            connected(front)
+            clients = [front.client() for _ in range(300)]
+            tags = [c.start(plain("demo", "demo")) for c in clients]
+            wait_for("the command", lambda: any(w[0] == b"HMGET" for w in fake.commands))
+            asked.set()
+            assert all(c.finish(t).ok for c, t in zip(clients, tags))
+            assert len([w for w in fake.commands if w[0] == b"HMGET"]) == 1
+            for c in clients:
+                c.close()
+
+
 def test_counts_are_shared(redis):
     """Two hosts, one account under attack on the first: the second makes it wait as well, at once."""
     redis("FLUSHALL")
     redis.account("demo", "demo", key="y:user:{%s}")
     more = {"REDIS_PREFIX": "y:", "LIMITS_SHARED": "redis", "LOGIN_PENALTY_MAX": 60000, "LOGIN_PENALTY_FREE": 3,
-            "LOGIN_FAILURE_DELAY": 0, "LOGIN_PENALTY_WINDOW": 777}
+            "LOGIN_FAILURE_DELAY": 300, "LOGIN_PENALTY_WINDOW": 777}
     with make_front(tcp(redis), **more).running() as one, make_front(tcp(redis), **more).running() as two:
         for f in (one, two):
             connected(f)
         wait_for("subscriptions", lambda: redis("PUBSUB", "NUMSUB", "y:fail")[1] == 2)
         for i in range(4):
-            assert login(one if i % 2 else two, "demo", "wrong%d" % i) == NO
+            assert login(one, "demo", "wrong%d" % i) == NO
         wait_for("counts", lambda: redis("GET", "y:fail:user:{demo}") == b"4")
         assert redis("GET", "y:fail:ip:127.0.0.1/32") == b"4"
+        begin = time.monotonic()
+        assert login(two, "demo") == "OK"
+        assert time.monotonic() - begin >= 0.3
         assert 0 < redis("TTL", "y:fail:user:{demo}") <= 777 and 0 < redis("TTL", "y:fail:ip:127.0.0.1/32") <= 777
         redis("PUBLISH", "y:revoke", "demo")
         wait_for("forgiven", lambda: redis("EXISTS", "y:fail:user:{demo}") == 0)

@@ -130,11 +130,13 @@ class Redis:
 class Sentinel(Redis):
     PROGRAM = "redis-sentinel"
 
-    def __init__(self, master_port, quorum=1, name="mail", *lines):
+    def __init__(self, master_port, *lines, quorum=1, name="mail", password=None):
         self.name = name
+        if password:
+            lines += ("requirepass " + password,)
         super().__init__("sentinel monitor %s 127.0.0.1 %d %d" % (name, master_port, quorum),
                          "sentinel down-after-milliseconds %s 300" % name,
-                         "sentinel failover-timeout %s 2000" % name, *lines)
+                         "sentinel failover-timeout %s 2000" % name, *lines, password=password)
 
     def own_lines(self):
         return []
