@@ -2,14 +2,15 @@
 """Requests to an auth_http endpoint are byte for byte those of nginx's mail proxy (ECOSYSTEM.md A1, O18, N11)."""
 import base64
 import os
+import socket
 import ssl
 
 import pytest
 
 from lib.endpoint import Endpoint, says
-from lib.front import Front
 from lib.imap import Imap
 from lib.nginxmail import MODULE, NginxMail
+from proxy_test import ProxyFront, v1, v2
 
 pytestmark = pytest.mark.skipif(not os.path.exists(MODULE), reason="libnginx-mod-mail is missing")
 
@@ -59,19 +60,20 @@ def both():
         return says("Invalid login or password", **({"Auth_Wait": 1} if request.text("Auth-User") == b"again" else {}))
     with Endpoint(answer) as endpoint:
         nginx = NginxMail(endpoint, HEADERS, PATH)
-        with Front(AUTHMODULES="http", HTTP_AUTH_URL='"%s"' % endpoint.url(PATH), AUTH_CACHE_SIZE=0,
+        with ProxyFront(AUTHMODULES="http", HTTP_AUTH_URL='"%s"' % endpoint.url(PATH), AUTH_CACHE_SIZE=0,
                    HTTP_AUTH_HEADERS="\"%s\"" % " | ".join("%s: %s" % pair for pair in HEADERS),
                    LOGIN_FAILURE_DELAY=0, LOGIN_FAILURE_MAX=1000, LOGIN_PENALTY_FREE=1000000).running() as front:
             yield nginx, front, endpoint
         nginx.stop()
 
 
-def asked(endpoint, port, steps, tls=None, times=1):
+def asked(endpoint, port, steps, tls=None, times=1, header=b""):
     endpoint.requests.clear()
-    with Imap(port, greeting=not tls) as client:
+    with Imap(port, greeting=False) as client:
+        client.send(header)
         if tls:
             client.sock = tls.wrap_socket(client.sock)
-            client.read_line()
+        client.read_line()
         for _ in range(times):
             dialogue(client, steps)
     return [request.raw for request in endpoint.requests]
@@ -94,6 +96,15 @@ def test_same_bytes_over_tls(both):
     wanted = asked(endpoint, nginx.sslport, DIALOGUES["login"], tls=context)
     assert b"Auth-SSL-Cipher: ECDHE-ECDSA-AES256-GCM-SHA384\r\n" in wanted[0]
     assert asked(endpoint, front.sslport, DIALOGUES["login"], tls=context) == wanted
+
+
+@pytest.mark.parametrize("header", [v1(), v2(), v1("2001:db8::1", "TCP6", "2001:db8::2"),
+                                    v2("2001:db8::1", "2001:db8::2", family=socket.AF_INET6)])
+def test_same_bytes_behind_a_load_balancer(both, header):
+    nginx, front, endpoint = both
+    wanted = asked(endpoint, nginx.proxyport, DIALOGUES["login"], header=header)
+    assert b"\r\nProxy-Protocol-Port: 4096\r\n" in wanted[0]
+    assert asked(endpoint, front.proxy_port, DIALOGUES["login"], header=header) == wanted
 
 
 def test_attempts_are_counted(both):
