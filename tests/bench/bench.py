@@ -85,11 +85,36 @@ def fetch(tls):
     return work
 
 
+def login_http(cache):
+    """Logins by an HTTP endpoint, without TLS; eight clients at once, so that waiting for it costs nobody time."""
+    def work(server, size):
+        endpoint = servers.Endpoint()
+        try:
+            server.ask_http(endpoint, cache)
+            run_client(server, False, "u%d", "login", size["users"], size["users"])
+            before, begin, each = server.cpu(), time.monotonic(), size["logins"] // 2
+            clients = [subprocess.Popen(server.client(False, "u%d", "login", each, size["users"]), stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.PIPE) for _ in range(8)]
+            faults = [c.communicate()[1] for c in clients]
+            wall = time.monotonic() - begin
+            if any(c.returncode for c in clients):
+                raise RuntimeError("%s: %s\n%s" % (server.name, faults, server.log()))
+            time.sleep(0.3)
+            cpu = server.cpu() - before
+        finally:
+            endpoint.stop()
+            server.ask_http(None, True)
+        return {"value": cpu / (8 * each), "wall": wall / (8 * each), "rate": 8 * each / wall}
+    return work
+
+
 # name, unit, its scale, what to reach (issue), work
 WORKLOADS = {
     "login-tls": ("TLS 1.3 connect + LOGIN + SELECT (10 messages) + LOGOUT, server CPU", "ms", 1e3, "2x less", login(True)),
     "login": ("the same without TLS", "ms", 1e3, "3x less", login(False)),
     "login-first": ("the same with TLS, the user's first since the start", "ms", 1e3, "", first_login),
+    "login-http": ("LOGIN by an HTTP endpoint + SELECT + LOGOUT, eight at a time, no cache", "ms", 1e3, "", login_http(False)),
+    "login-http-cache": ("the same with each server's cache", "ms", 1e3, "", login_http(True)),
     "idle": ("PSS per idle TLS connection", "KB", 1 / 1024, "< 100 KB", idle),
     "delivery": ("rename into new/ to EXISTS at 20 idlers over TLS, median (Cyrus: APPEND)", "ms", 1e3, "< 1 / 5 ms",
                  news("delivery", True)),
@@ -122,6 +147,8 @@ def cell(rounds, unit, scale):
         text += "; n=%d" % sum(r["times"] for r in rounds)
     elif unit == "KB":
         text += "; all logged in after " + spread([r["wall"] for r in rounds], 1, "s")
+    elif "rate" in rounds[0]:
+        text += "; " + spread([r["rate"] for r in rounds], 1, "logins/s")
     else:
         text += "; wall " + spread([r["wall"] for r in rounds], scale, unit)
     return text
@@ -155,6 +182,8 @@ class Run:
     def one(self, key, server):
         """One workload against one server; counts it."""
         title, unit, scale, _, work = WORKLOADS[key]
+        if "http" in key and not hasattr(server, "ask_http"):
+            return
         try:
             r = work(server, self.size)
         except Exception:  # any fault counts, and the others go on
