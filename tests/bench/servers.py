@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers that are compared. Each has start(), stop(), restart(), cpu(), pss(), and says where it listens."""
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import corpus as mail
 from account import Cgroup, pss
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from lib.redis import Redis  # noqa: E402
 from lib.server import ROOT, Server, free_port, make_certificate  # noqa: E402
 
 CLIENT = os.environ.get("BENCH_CLIENT", "build/gcc/bench/client")
@@ -54,7 +56,10 @@ class Endpoint:
         with socket.socket() as s:
             return s.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def stop(self):
+    def __enter__(self):
+        return self.port
+
+    def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
@@ -91,6 +96,18 @@ class Measured:
 
     def clean(self):
         pass
+
+    def with_redis(self, redis):
+        """Runs anew with its accounts in this Redis and no cache of them; None: as before."""
+        self.stop_processes()
+        self.use_redis(redis)
+        self.start()
+
+    def with_http(self, port, cache=True):
+        """Runs anew, asking an Endpoint there, with its cache or without; None: as before."""
+        self.stop_processes()
+        self.use_http(port, cache)
+        self.start()
 
     def cpu(self):
         return self.group.cpu(self.roots())
@@ -136,19 +153,20 @@ class Posthouse(Measured):
     def maildir(self, user):
         return self.server.maildir(user)
 
-    BY_HTTP = ("AUTHMODULES", "HTTP_AUTH_FORMAT", "HTTP_AUTH_URL", "AUTH_CACHE_SIZE")
-
-    def ask_http(self, endpoint, cache):
-        """Accounts come from an Endpoint, with or without a cache before it; endpoint None: as before."""
-        for name in self.BY_HTTP:
-            self.server.settings.pop(name, None)
-        if endpoint:
-            self.server.settings.update(AUTHMODULES="http", HTTP_AUTH_FORMAT="json",
-                                        HTTP_AUTH_URL="http://127.0.0.1:%d/json" % endpoint.port)
-        if not cache:
-            self.server.settings["AUTH_CACHE_SIZE"] = 0
+    def use_http(self, port, cache):
+        settings = self.server.settings
+        settings.update(AUTHMODULES="http" if port else "passwd-file", AUTH_CACHE_SIZE=100000 if cache else 0,
+                        HTTP_AUTH_FORMAT="json", HTTP_AUTH_URL="http://127.0.0.1:%d/json" % (port or 1))
         self.server.write_settings()
-        self.restart()
+    def use_redis(self, redis):
+        settings = self.server.settings
+        settings.pop("REDIS_URL", None)
+        settings.update(AUTHMODULES="passwd-file", AUTH_CACHE_SIZE=100000)
+        if redis:
+            settings.update(AUTHMODULES="redis", AUTH_CACHE_SIZE=0, REDIS_URL="redis://127.0.0.1:%d" % redis.port)
+            for user in ["demo"] + self.accounts():
+                redis.account(user)
+        self.server.write_settings()
 
     def roots(self):
         return [p.pid for p in self.server.processes.values()]
@@ -338,10 +356,32 @@ function auth_passdb_lookup(req)
   return dovecot.auth.PASSDB_RESULT_USER_UNKNOWN, ""
 end
 """
+# Its own quickest way: one look-up gives the password and, prefetched, the rest.
+DOVECOT_REDIS = """
+passdb {
+  driver = dict
+  args = /etc/bench.dict
+}
+userdb {
+  driver = prefetch
+}
+auth_cache_size = 0
+"""
+DOVECOT_DICT = """
+uri = redis:host=127.0.0.1:port=%d:prefix=dovecot/
+iterate_disable = yes
+default_pass_scheme = PLAIN
+key passdb {
+  key = passdb/%%u
+  format = json
+}
+passdb_objects = passdb
+"""
 
 
 class Dovecot(Peer):
     COMMAND = "exec dovecot -F -c /etc/bench.conf"
+    redis = None
 
     def __init__(self, users, corpus, cache):
         super().__init__("dovecot", users, corpus, cache)
@@ -349,15 +389,30 @@ class Dovecot(Peer):
         self.hibernate, self.passdb = 0, FROM_FILE
         self.fill_maildirs(self.maildir, PEER_UID, PEER_UID)
 
-    def ask_http(self, endpoint, cache):
+    def use_http(self, port, cache):
         self.passdb = FROM_FILE
-        if endpoint:
-            self.write("/etc/bench.lua", LUA % endpoint.port)
+        if port:
+            self.write("/etc/bench.lua", LUA % port)
             self.passdb = BY_LUA % ("10M" if cache else "0")
-        self.restart()
 
     def maildir(self, user):
         return self.inside("/srv/mail/%s/Maildir" % user)
+
+    def use_redis(self, redis):
+        self.redis = redis
+        if redis:
+            self.write("/etc/bench.dict", DOVECOT_DICT % redis.port)
+            for user in self.accounts():
+                redis("SET", "dovecot/passdb/" + user, json.dumps({
+                    "password": user, "userdb_home": "/srv/mail/" + user, "userdb_uid": PEER_UID,
+                    "userdb_gid": PEER_UID}))
+
+    def configuration(self, text):
+        """The text, with accounts in Redis where they are."""
+        if self.redis:
+            begin, end = text.index("passdb {"), text.index("default_vsz_limit")
+            text = text[:begin] + DOVECOT_REDIS + text[end:]
+        return text
 
     def write_users(self):
         """One uid for all; but each its own where sessions hibernate, which needs an inotify instance for each
@@ -370,10 +425,10 @@ class Dovecot(Peer):
 
     def start_processes(self):
         self.write_users()
-        self.write("/etc/bench.conf", DOVECOT % {
+        self.write("/etc/bench.conf", self.configuration(DOVECOT % {
             "port": self.port, "sslport": self.sslport, "hibernate": "%ds" % self.hibernate,
             "count": 1 if self.hibernate else 256, "passdb": self.passdb,
-            "imap": "unix_listener imap-master {\n    user = $default_internal_user\n  }" if self.hibernate else ""})
+            "imap": "unix_listener imap-master {\n    user = $default_internal_user\n  }" if self.hibernate else ""}))
         super().start_processes()
 
 
@@ -412,6 +467,10 @@ DAEMON {
   idled cmd="idled"
 }
 """
+
+
+def redis_server():
+    return Redis()
 
 
 class Cyrus(Peer):
