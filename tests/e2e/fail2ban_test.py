@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refused logins in the log, as fail2ban reads it: with its own filter for Courier and with ours (R98, R99, B70)."""
+"""Refused logins in the log, as fail2ban reads it: with its own filters and with ours (R98, R99, B70)."""
 import contextlib
 import json
 import os
@@ -16,6 +16,7 @@ from lib.server import TOP, Server, free_port, wait_for
 
 OURS = os.path.join(TOP, "deploy", "fail2ban", "filter.d", "posthouse.conf")
 THEIRS = "/etc/fail2ban/filter.d/courier-auth.conf"
+DOVECOTS = "/etc/fail2ban/filter.d/dovecot.conf"
 VICTIM = "203.0.113.99"
 
 NAMES = [
@@ -111,6 +112,23 @@ def test_json():
         assert sorted(matched(OURS, front.log_path + ".journal")) == sorted(sources)
         for line in front.log().splitlines():
             json.loads(line)
+
+
+def test_dovecots_form():
+    """LOG_LOGIN=dovecot is for its filter, in files and in syslog, and what else reads such lines."""
+    with Front(LOG_LOGIN="dovecot").running() as front:
+        sources = attack(front)
+        with Imap(front.sslport, tls=True) as good:
+            good.login("demo")
+        front.backend.stop()
+        with come(front, "127.0.8.1") as c:
+            wait_for("no backend", lambda: c.cmd("LOGIN demo demo").text.startswith("[UNAVAILABLE]"))
+        assert re.search(r" dovecot\[\d+\] imap-login: Login: user=<demo>, method=LOGIN, rip=127\.0\.0\.1, "
+                         r"lip=127\.0\.0\.1, TLS, session=<\w+>", front.log())
+        assert "imap-login: Login deferred (" in front.log()
+        for path in (front.log_path, as_syslog(front.log_path)):
+            assert sorted(matched(DOVECOTS, path)) == sorted(sources), path
+        front.start_backend()
 
 
 def test_each_failure_is_seen():
