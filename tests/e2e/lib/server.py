@@ -23,6 +23,15 @@ def free_port():
         return s.getsockname()[1]
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
 def wait_for(what, condition, seconds=15.0):
     """Waits until condition() is true (its value is returned), at most so long."""
     end = time.monotonic() + seconds
