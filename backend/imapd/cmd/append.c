@@ -51,7 +51,7 @@ static enum cmd_next answer(struct cmd *cmd)
 }
 
 static void on_committed(void *ctx, const struct store_result *r, uint32_t uidvalidity,
-			 uint32_t uid)
+			 const uint32_t *uids, size_t n)
 {
 	struct appending *s = ctx;
 
@@ -59,7 +59,7 @@ static void on_committed(void *ctx, const struct store_result *r, uint32_t uidva
 		return;
 	s->cmd->result = *r;
 	s->uidvalidity = uidvalidity;
-	s->uid = uid;
+	s->uid = n ? uids[0] : 0;
 	cmd_wake(s->cmd);
 }
 
