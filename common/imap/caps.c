@@ -34,6 +34,8 @@ static const struct cap {
 	{"MOVE", AFTER, ALWAYS, false},
 	{"CHILDREN", AFTER, ALWAYS, false},
 	{"UNSELECT", AFTER, ALWAYS, false},
+	{"CONDSTORE", AFTER, ALWAYS, false},
+	{"QRESYNC", AFTER, ALWAYS, false},
 	{"SPECIAL-USE", AFTER, ALWAYS, false},
 	{"CREATE-SPECIAL-USE", AFTER, ALWAYS, false},
 };

@@ -7,6 +7,12 @@ static enum cmd_next answer(struct cmd *cmd)
 {
 	if (cmd->result.code == STORE_EXPUNGED)
 		cmd->result.code = STORE_OK; /* somebody else was faster */
+	if (cmd->result.code == STORE_OK && cmd->c->qresync) {
+		uint64_t highest = view_folder(cmd->view)->modseq; /* all up to here is told before the reply */
+
+		view_told_highest(cmd->view, highest);
+		return cmd_ok(cmd, "[HIGHESTMODSEQ %llu] EXPUNGE completed", (unsigned long long)highest);
+	}
 	return cmd_result(cmd, "EXPUNGE completed");
 }
 
