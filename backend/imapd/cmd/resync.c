@@ -27,7 +27,7 @@ bool resync_parse(struct resync *r, const struct imap_arg *a)
 	uint64_t validity;
 
 	if (!imap_arg_number64(&a, &validity) || !validity || validity > UINT32_MAX ||
-	    !imap_arg_number64(&a, &r->modseq) || !r->modseq)
+	    !imap_arg_number64(&a, &r->modseq)) /* 0: as in CHANGEDSINCE */
 		return false;
 	r->uidvalidity = (uint32_t)validity;
 	r->all = imap_arg_end(a) || a->type == IMAP_ARG_LIST;

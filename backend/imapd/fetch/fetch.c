@@ -309,7 +309,7 @@ static bool take_args(struct cmd *cmd, struct fetch_plan *plan, struct uids *uid
 	bad = fetch_plan_parse(cmd, a, plan);
 	if (bad)
 		cmd_bad(cmd, "%s", bad);
-	else if (plan->changed_since)
+	else if (plan->changed)
 		ok = cmd_resolve_changed(cmd, &set, plan->changed_since, uids);
 	else
 		ok = cmd_resolve_set(cmd, &set, uids);

@@ -123,9 +123,11 @@ static const char *take_modifiers(struct cmd *cmd, const struct imap_arg *a, str
 	if (!a)
 		return "Empty list of FETCH modifiers";
 	while (a) {
-		if (!p->changed_since && imap_arg_word(&a, "CHANGEDSINCE")) {
-			if (!imap_arg_number64(&a, &p->changed_since) || !p->changed_since)
+		if (!p->changed && imap_arg_word(&a, "CHANGEDSINCE")) {
+			/* 0 isn't the grammar, but clients say it that know nothing yet. */
+			if (!imap_arg_number64(&a, &p->changed_since))
 				return "CHANGEDSINCE needs a modification sequence";
+			p->changed = true;
 		} else if (!p->vanished && imap_arg_word(&a, "VANISHED")) {
 			p->vanished = true;
 		} else {
@@ -137,7 +139,7 @@ static const char *take_modifiers(struct cmd *cmd, const struct imap_arg *a, str
 		return NULL;
 	if (!cmd->uid)
 		return "VANISHED is UID FETCH's";
-	return !p->changed_since   ? "VANISHED without CHANGEDSINCE"
+	return !p->changed ? "VANISHED without CHANGEDSINCE"
 	       : !cmd->c->qresync ? "QRESYNC isn't enabled"
 				  : NULL;
 }

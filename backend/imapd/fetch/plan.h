@@ -22,7 +22,8 @@ struct fetch_item {
 struct fetch_plan {
 	bool uid, flags, internaldate, size; /* what is in memory (the size mostly) */
 	bool modseq;
-	uint64_t changed_since;              /* 0: whatever their modseq */
+	bool changed;                        /* only those with a higher modseq than changed_since */
+	uint64_t changed_since;
 	bool vanished;                       /* VANISHED (EARLIER) comes first */
 	bool seen;                           /* an item that sets \Seen */
 	bool whole;                          /* needs the structure: the whole file is read */
