@@ -126,6 +126,11 @@ static uint32_t new_validity(void *ctx, uint32_t above)
 	return 1000;
 }
 
+static void vanished(void *ctx, uint32_t lo, uint32_t hi)
+{
+	ASSERT(lo && lo <= hi);
+}
+
 static void apply(struct str records)
 {
 	struct settings set = {.expunge_history = 8};
@@ -145,6 +150,10 @@ static void apply(struct str records)
 		fold_name(&f, m, name);
 		ASSERT(!strchr(name, '/'));
 	}
+	for (uint64_t since = 0; since < 8; since++)
+		folder_vanished_since(&f.f, since, vanished, NULL);
+	folder_vanished_since(&f.f, INT64_MAX, vanished, NULL);
+	ASSERT(f.gone.a.n <= 10 && f.f.modseq <= INT64_MAX);
 	fold_reap(&f);
 	ASSERT(f.f.tombs.n == 0);
 	fold_clear(&f);
