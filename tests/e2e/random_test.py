@@ -386,7 +386,8 @@ class World:
             else:
                 to = self.rng.choice([f for f in FOLDERS if f != folder])
                 os.rename(os.path.join(at, sub, name), os.path.join(self.path(to), sub, name))
-                self.truth.pending.setdefault((to, subject), True if sure else None)
+                stays = "T" not in name.partition(":2,")[2]  # else whoever expunges there takes it along
+                self.truth.pending.setdefault((to, subject), True if sure and stays else None)
                 for _, e in self.truth.by_subject(to, subject):  # it may be the one that was there before
                     e.alive = e.alive and None
                     self.truth.pending[to, subject] = None
