@@ -338,8 +338,7 @@ def test_kill_9_between(ten):
         remove(c, str(n))
         c.ok("UID STORE 10 %sFLAGS.SILENT (\\Seen)" % "-+"[n % 2])
         gone.add(n)
-        pid = [p for p in ten.server.pids("imapd") if os.path.samefile("/proc/%d/cwd" % p, ten.maildir)]
-        os.kill(pid[0], signal.SIGKILL)
+        os.kill(ten.server.imapds(ten.maildir)[0], signal.SIGKILL)
         assert c.closed()
         c = ten.client()
         c.ok("ENABLE QRESYNC")
@@ -359,8 +358,7 @@ def small(server):
 
 def restart(server, client):
     client.close()
-    wait_for("the process to leave", lambda: not [
-        p for p in server.pids("imapd") if os.path.exists("/proc/%d/cwd" % p) and os.path.samefile("/proc/%d/cwd" % p, server.maildir())])
+    wait_for("the process to leave", lambda: not server.imapds(server.maildir()))
     return Imap(server.port).login()
 
 
