@@ -11,9 +11,10 @@ import time
 
 import pytest
 
-from auth_http_test import http_front, no, says, yes
+from auth_http_test import QUICK, http_front, no, says, yes
 from lib.endpoint import Endpoint, page
-from lib.server import BIN, make_certificate, wait_for
+from lib.front import Front
+from lib.server import BIN, ROOT, make_certificate, wait_for
 
 
 def try_login(front, user="demo", password="secret"):
@@ -233,6 +234,28 @@ def test_names_are_looked_up():
                        HTTP_AUTH_ORDER="first") as front:
         assert try_login(front) == "OK"
         assert endpoint.requests[0].headers["host"] == name.encode()
+
+
+@pytest.mark.skipif(not ROOT, reason="needs a mount namespace of its own")
+def test_name_server_that_is_silent_stops_nobody(tmp_path):
+    """libc waits 30 s for it; nobody here does."""
+    resolv = tmp_path / "resolv.conf"
+    resolv.write_text("nameserver 127.0.0.153\noptions timeout:30 attempts:1\n")
+
+    class Alone(Front):
+        prefix = ["unshare", "-m", "sh", "-c", 'mount --bind %s /etc/resolv.conf && exec "$0" "$@"' % resolv]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names:
+        names.bind(("127.0.0.153", 53))
+        settings = dict(QUICK, AUTHMODULES='"passwd-file http"', HTTP_AUTH_URL="http://hang.example/",
+                        HTTP_AUTH_CONNECT_TIMEOUT=500)
+        with Alone(**settings).running() as front, front.client() as slow:
+            begin = time.monotonic()
+            tag = slow.start("LOGIN other secret")
+            names.settimeout(10)
+            assert b"\x04hang\x07example" in names.recv(512)  # it really asks
+            assert try_login(front, "demo", "demo") == "OK"
+            assert slow.finish(tag).text.startswith("[UNAVAILABLE]")
+            assert try_login(front, "demo", "demo") == "OK" and time.monotonic() - begin < 8
 
 
 class Authority:
