@@ -61,9 +61,10 @@ def test_a_herd_makes_one_request():
     def answer(request):
         gate.wait(10)
         return says()
+    number = 1000 if os.environ.get("POSTHOUSE_LONG") else 200
     with Endpoint(answer) as endpoint, \
-            http_front(endpoint, modules="passwd-file http", AUTH_CACHE_SIZE=1000) as front:
-        clients = [front.client() for _ in range(100)]
+            http_front(endpoint, modules="passwd-file http", AUTH_CACHE_SIZE=1000, MAXPERIP=0) as front:
+        clients = [front.client() for _ in range(number)]
         tags = [c.start("LOGIN herd secret") for c in clients]
         wait_for("the request", lambda: endpoint.requests)
         assert try_login(front, "demo", "demo") == "OK"  # behind them, on the same worker's link
@@ -283,11 +284,11 @@ class Authority:
         self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
                      self.file(name + ".key"), "-out", self.file(name + ".crt"), *more)
 
-    def context(self):
+    def context(self, verify=ssl.CERT_REQUIRED):
         c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         c.load_cert_chain(self.file("server.pem"), self.file("server.key"))
         c.load_verify_locations(self.file("ca.crt"))
-        c.verify_mode = ssl.CERT_REQUIRED
+        c.verify_mode = verify
         return c
 
 
@@ -308,6 +309,20 @@ def test_tls_with_certificates(tmp_path):
                 if wanted == "OK":
                     connections = endpoint.connections
                     assert {try_login(front) for _ in range(5)} == {"OK"} and endpoint.connections == connections
+
+
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@pytest.mark.skipif(not ROOT or not os.path.exists(SYSTEM_CA), reason="needs a mount namespace and ca-certificates")
+def test_tls_by_the_systems_authorities(tmp_path):
+    ca = Authority(tmp_path)
+
+    class Alone(Front):
+        prefix = ["unshare", "-m", "sh", "-c", 'mount --bind %s %s && exec "$0" "$@"' % (ca.file("ca.crt"), SYSTEM_CA)]
+    with Endpoint(lambda request: says(), context=ca.context(ssl.CERT_NONE)) as endpoint, \
+            Alone(**dict(QUICK, AUTHMODULES="http", HTTP_AUTH_URL=endpoint.url())).running() as front:
+        assert try_login(front) == "OK"
 
 
 def test_unusable_file_is_named(tmp_path):
