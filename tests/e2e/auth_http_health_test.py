@@ -241,12 +241,13 @@ def test_names_are_looked_up():
 def test_name_server_that_is_silent_stops_nobody(tmp_path):
     """libc waits 30 s for it; nobody here does."""
     resolv = tmp_path / "resolv.conf"
-    resolv.write_text("nameserver 127.0.0.153\noptions timeout:30 attempts:1\n")
+    address = "127.53.%d.%d" % (os.getpid() // 250 % 250, 1 + os.getpid() % 250)
+    resolv.write_text("nameserver " + address + "\noptions timeout:30 attempts:1\n")
 
     class Alone(Front):
         prefix = ["unshare", "-m", "sh", "-c", 'mount --bind %s /etc/resolv.conf && exec "$0" "$@"' % resolv]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names:
-        names.bind(("127.0.0.153", 53))
+        names.bind((address, 53))
         settings = dict(QUICK, AUTHMODULES='"passwd-file http"', HTTP_AUTH_URL="http://hang.example/",
                         HTTP_AUTH_CONNECT_TIMEOUT=500)
         with Alone(**settings).running() as front, front.client() as slow:
