@@ -232,9 +232,10 @@ def test_bare_hash_and_template_faults(redis):
                   {"REDIS_URL": "", "AUTHMODULES": "passwd-file", "LIMITS_SHARED": "redis"}):
         front = make_front(tcp(redis), **fault)
         try:
-            done = subprocess.run([os.path.join(BIN, "authd"), "-C", front.conf, "--check"], capture_output=True, text=True,
-                                  check=False)
-            assert done.returncode == 1 and "REDIS" in done.stderr.upper(), (fault, done.stderr)
+            for options in (["--check"], []):  # it doesn't start with them either
+                done = subprocess.run([os.path.join(BIN, "frontend"), "-C", front.conf] + options, capture_output=True, text=True,
+                                      check=False, timeout=30)
+                assert done.returncode == 1 and "REDIS" in done.stderr.upper(), (fault, done.stderr)
         finally:
             front.stop()
 
@@ -383,6 +384,35 @@ def test_away_and_back(redis):
             assert time.monotonic() - begin < 4
             # one line or two per fault, not one per login
             assert front.log().count("module unavailable") <= 3
+
+
+def test_known_users_come_in_while_it_is_away():
+    """50 logins a second, Redis gone: who was here before gets in, nobody's password is wrong; then it is back."""
+    seconds = 60 if os.environ.get("POSTHOUSE_LONG") else 2
+    with Redis() as own:
+        users = ["u%d" % i for i in range(10)]
+        for user in users + ["new"]:
+            own.account(user)
+        with make_front(tcp(own), AUTH_CACHE_SIZE=1000, AUTH_CACHE_TTL=0, AUTH_CACHE_NEGATIVE_TTL=0,
+                        REDIS_TIMEOUT=500).running() as front:
+            connected(front)
+            assert all(login(front, user) == "OK" for user in users)
+            own.kill()
+            end, n = time.monotonic() + seconds, 0
+            while time.monotonic() < end:
+                begin, n = time.monotonic(), n + 1
+                assert login(front, users[n % 10]) == "OK"
+                for user, password in (("new", "new"), ("nobody", "x"), (users[n % 10], "wrong")):
+                    if n % 10 == 0:
+                        assert login(front, user, password).startswith(UNAVAILABLE)
+                time.sleep(max(0, begin + 0.02 - time.monotonic()))
+            own.start()
+            for user in users + ["new"]:
+                own.account(user)
+            begin = time.monotonic()
+            wait_for("Redis", lambda: login(front, "new") == "OK", 10)
+            assert time.monotonic() - begin < 2
+            assert login(front, users[0], "wrong") == NO
 
 
 def test_frozen(redis):
