@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from lib.redis import Redis, Sentinel
+from lib.redis import FakeRedis, Redis, Sentinel
 from lib.redisfront import NO, UNAVAILABLE, login, make_front, tcp
 from lib.server import free_port, wait_for
 
@@ -38,8 +38,11 @@ def test_replicas_are_read():
 
 def test_replicas_that_lag(redis):
     """After a revocation the master is asked: a replica may not know the new password yet."""
-    with Redis() as late:
-        late.account("demo", "old")
+    def reply(words):
+        if words[0] == b"ROLE":
+            return b"*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:1\r\n$9\r\nconnected\r\n:1\r\n"
+        return b"*9\r\n$10\r\n{PLAIN}old\r\n" + b"$-1\r\n" * 8
+    with FakeRedis(reply) as late:
         redis.account("demo", "new")
         with make_front(tcp(redis), REDIS_REPLICA_URL=tcp(late)).running() as front:
             wait_for("all", lambda: front.log().count("redis connected") >= 3)
@@ -47,6 +50,23 @@ def test_replicas_that_lag(redis):
             redis("PUBLISH", "revoke", "demo")
             wait_for("the news", lambda: "account revoked" in front.log())
             assert login(front, "demo", "old") == NO
+            assert login(front, "demo", "new") == "OK"
+
+
+def test_replicas_that_lost_their_master():
+    """They go on answering; nobody is to ask them."""
+    with Redis() as master, Redis("replicaof 127.0.0.1 %d" % master.port) as replica:
+        master.account("demo", "old")
+        wait_for("replication", lambda: replica("EXISTS", "user:{demo}"))
+        with make_front(tcp(master), REDIS_REPLICA_URL=tcp(replica)).running() as front:
+            wait_for("both", lambda: "as=replica" in front.log() and "as=server" in front.log())
+            replica("REPLICAOF", "127.0.0.1", free_port())
+            master.account("demo", "new")
+            wait_for("the replica's end", lambda: "no replica in touch" in front.log())
+            assert login(front, "demo", "old") == NO
+            assert login(front, "demo", "new") == "OK"
+            replica("REPLICAOF", "127.0.0.1", master.port)
+            wait_for("the replica", lambda: front.log().count("as=replica") == 2)
             assert login(front, "demo", "new") == "OK"
 
 
