@@ -86,6 +86,9 @@ bool child_any_left(const struct frontend *f);
 int files_open(struct frontend *f, struct err *e); /* the first time: what is missing is an error */
 void files_look(struct frontend *f, bool force);   /* passes on what has changed */
 
+/* authd_check.c: runs authd --check, which knows what its modules want. */
+int authd_check(struct err *e);
+
 /* revoke.c */
 void revoke_request(struct frontend *f, struct control_client *who,
 		    const struct control_request *q);
