@@ -8,7 +8,7 @@
 
 enum {
 	SUP_FD = 3,
-	QUEUE = 64,
+	QUEUE = 1024, /* TLS_CERTS_MAX comes in so many messages when a worker starts */
 	RESTART_MS = 100,
 	RESTART_MAX_MS = 10000,
 	STEADY_MS = 10000, /* a child that lived for so long starts again at once */
@@ -24,8 +24,8 @@ static bool is_worker(const struct child *c)
 static void send_fds(struct child *c, uint16_t type, struct str body, const int *fds, unsigned n)
 {
 	if (c->link && link_send(c->link, type, body, fds, n))
-		LOG(L_ERROR, "child not reached", L_C("program", c->program), L_U("number", c->number),
-		    L_C("error", strerror(errno)));
+		LOG(L_ERROR, "child not reached", L_C("program", c->program),
+		    L_U("number", c->number), L_C("error", strerror(errno)));
 }
 
 static uint64_t doubled(uint64_t first, unsigned times, uint64_t max)
@@ -84,19 +84,30 @@ static void connect_backend(void *ctx)
 	close(fd);
 }
 
-void child_send_cert(struct child *worker)
+void child_send_certs(struct child *worker, int memfd)
 {
-	struct frontend *f = worker->frontend;
-	int fds[2] = {f->cert.fd, f->key.fd};
+	send_fds(worker, SUP_CERT, STR(""), &memfd, 1);
+}
 
-	if (fds[0] >= 0 && fds[1] >= 0)
-		send_fds(worker, SUP_CERT, STR(""), fds, 2);
+void child_send_trust(struct child *c, const int memfds[2])
+{
+	send_fds(c, SUP_TRUST, STR(""), memfds, 2);
+}
+
+void child_send_ticket_keys(struct child *worker, struct str keys)
+{
+	send_fds(worker, SUP_TICKET_KEYS, keys, NULL, 0);
+}
+
+void child_send_server_certs(struct frontend *f, int memfd)
+{
+	send_fds(&f->authd, SUP_SERVER_CERTS, STR(""), &memfd, 1);
 }
 
 void child_send_passwd(struct frontend *f)
 {
-	if (f->passwd.fd >= 0)
-		send_fds(&f->authd, SUP_PASSWD_FILE, STR(""), &f->passwd.fd, 1);
+	if (f->passwd_fd >= 0)
+		send_fds(&f->authd, SUP_PASSWD_FILE, STR(""), &f->passwd_fd, 1);
 }
 
 /* ---- what children say --------------------------------------------------------------------- */
@@ -152,7 +163,9 @@ static void equip_worker(struct child *c)
 		send_fds(c, SUP_LISTENER, buf_str(&b), &c->listeners[i], 1);
 		buf_deinit(&b);
 	}
-	child_send_cert(c);
+	tickets_send(c);
+	trust_send(c);
+	certs_send(c);
 	link_authd(c);
 	c->connect_tries = 0;
 	connect_backend(c);
@@ -164,6 +177,8 @@ static void equip_authd(struct child *c)
 
 	send_fds(c, SUP_RUNDIR, STR(""), &f->rundir, 1);
 	child_send_passwd(f);
+	trust_send(c);
+	certs_tell_authd(f);
 	for (unsigned i = 0; i < f->nworkers; i++)
 		link_authd(&f->workers[i]);
 }
@@ -205,7 +220,8 @@ void child_start(struct child *c)
 		restart_later(c);
 		return;
 	}
-	c->pid = proc_spawn(c->program, main_child_args(), &(struct proc_fd){pair[1], SUP_FD}, 1, &e);
+	c->pid = proc_spawn(c->program, main_child_args(), &(struct proc_fd){pair[1], SUP_FD}, 1,
+			    &e);
 	close(pair[1]);
 	if (c->pid < 0) {
 		c->pid = 0;
@@ -225,8 +241,8 @@ static void ended(struct child *c, int status)
 {
 	enum log_level level = c->frontend->stopping ? L_DEBUG : L_ERROR;
 
-	LOG(level, "child ended", L_C("program", c->program), L_U("number", c->number), L_I("pid", c->pid),
-	    L_I("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+	LOG(level, "child ended", L_C("program", c->program), L_U("number", c->number),
+	    L_I("pid", c->pid), L_I("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 	    L_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->pid = 0;
 	c->ready = c->linked = false;

@@ -7,10 +7,13 @@
 #pragma once
 #include "common/ipc/wire.h"
 
+#define SUP_TICKET_KEY_LEN 80 /* name 16, HMAC-SHA-256 key 32, AES-256 key 32, as nginx has it */
+#define SUP_TICKET_KEYS_MAX 16
+
 enum sup_msg {
 	SUP_LISTENER = 1,     /* main -> login, u8 tls, 1 fd: a listening socket */
-	SUP_CERT = 2,         /* main -> login, 2 fds: memfds with certificate chain and key in PEM. Again
-			       * whenever the files changed: new handshakes use the new ones */
+	SUP_CERT = 2,         /* main -> login, 1 fd: memfd with certificates (certs.h): at the start all, then
+			       * those that changed: new handshakes use the new ones */
 	SUP_AUTHD_LINK = 3,   /* main -> login, 1 fd: a link to authd (auth.h); replaces the old one.
 			       * main -> authd, u32 worker number, 1 fd: the other end */
 	SUP_BACKEND_LINK = 4, /* main -> login, 1 fd: connected to RUNDIR/backend.sock (handoff.h) */
@@ -21,4 +24,9 @@ enum sup_msg {
 	SUP_DRAIN = 9,        /* main -> login: close the listeners, end when the last session has gone */
 	SUP_COUNTS = 10,      /* login -> main, u32 prelogin, u32 sessions: for posthousectl, when asked */
 	SUP_COUNTS_WANTED = 11, /* main -> login */
+	SUP_TICKET_KEYS = 20, /* main -> login, keys of session tickets, SUP_TICKET_KEY_LEN bytes each: the first
+			       * encrypts, all decrypt */
+	SUP_TRUST = 21,       /* main -> login, authd, 2 fds: memfds with the authorities of client certificates and
+			       * their revocation lists in PEM */
+	SUP_SERVER_CERTS = 22, /* main -> authd, 1 fd: memfd with the SHA-256 of each certificate of ours */
 };

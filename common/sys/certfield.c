@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/sys/certfield.h"
+#include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
-#include <strings.h>
+
+static bool same(const char *a, const char *b)
+{
+	return str_ieq(str_c(a), str_c(b));
+}
 
 /* R70: GnuTLS calls it email, OpenSSL emailAddress. */
 static bool is_email(const char *field)
 {
-	return strcasecmp(field, "email") == 0 || strcasecmp(field, "emailaddress") == 0;
+	return same(field, "email") || same(field, "emailaddress");
 }
 
 static bool is_field(const ASN1_OBJECT *o, const char *field)
@@ -17,8 +22,7 @@ static bool is_field(const ASN1_OBJECT *o, const char *field)
 
 	if (is_email(field))
 		return nid == NID_pkcs9_emailAddress;
-	if (nid != NID_undef &&
-	    (strcasecmp(field, OBJ_nid2sn(nid)) == 0 || strcasecmp(field, OBJ_nid2ln(nid)) == 0))
+	if (nid != NID_undef && (same(field, OBJ_nid2sn(nid)) || same(field, OBJ_nid2ln(nid))))
 		return true;
 	return OBJ_obj2txt(oid, sizeof(oid), o, 1) > 0 && strcmp(oid, field) == 0;
 }
@@ -59,11 +63,14 @@ const char *certfield_get(const X509 *cert, const char *field, struct buf *out)
 
 bool certfield_known(const char *field)
 {
-	for (int nid = 1; nid < OBJ_new_nid(0); nid++) {
+	bool known = is_email(field) || (field[0] >= '0' && field[0] <= '2' &&
+					 strspn(field, "0123456789.") == strlen(field));
+
+	for (int nid = 1; !known && nid < OBJ_new_nid(0); nid++) {
 		const char *ln = OBJ_nid2ln(nid);
 
-		if (ln && (strcasecmp(field, OBJ_nid2sn(nid)) == 0 || strcasecmp(field, ln) == 0))
-			return true;
+		known = ln && (same(field, OBJ_nid2sn(nid)) || same(field, ln));
 	}
-	return is_email(field) || (field[0] >= '0' && field[0] <= '2' && strspn(field, "0123456789.") == strlen(field));
+	ERR_clear_error();
+	return known;
 }

@@ -80,5 +80,6 @@ bool tlscert_names(const struct tlscert *c, const char *name)
 	/* "*.example.com" stands for each host there. */
 	if (name[0] == '*')
 		name = name[1] == '.' && name[2] ? name + 1 : name;
-	return X509_check_host(c->leaf, name, 0, X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS, NULL) == 1;
+	return X509_check_host(c->leaf, name, 0, X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS, NULL) ==
+	       1;
 }

@@ -9,7 +9,7 @@
 
 struct tlscert {
 	X509 *leaf;
-	STACK_OF(X509) *chain; /* without the leaf; may be empty */
+	STACK_OF(X509) * chain; /* without the leaf; may be empty */
 	EVP_PKEY *key;
 };
 

@@ -2,6 +2,7 @@
 #include "common/sys/tlspolicy.h"
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include "common/base/buf.h"
 #include "common/sys/tlscert.h"
 
@@ -71,7 +72,9 @@ static int set_ciphers(SSL_CTX *c, const char *list, struct err *e)
 		buf_str_put(b, word);
 	}
 	if (!v13.n)
-		buf_puts(&v13, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
+		buf_puts(
+			&v13,
+			"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
 	if (!v12.n)
 		buf_puts(&v12, "ECDHE+AESGCM:ECDHE+CHACHA20");
 	ok = SSL_CTX_set_ciphersuites(c, buf_cstr(&v13)) == 1 &&

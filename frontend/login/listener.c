@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/io/sock.h"
 #include "frontend/login/session.h"
+#include "frontend/login/tlsctx.h"
 
 enum { ACCEPTS_PER_TURN = 16, REOPEN_MS = 100 };
 
@@ -55,7 +56,7 @@ static void admit(struct listener *l, int fd, const struct sock_addr *peer)
 	char ip[64];
 
 	sock_ip(peer, ip);
-	if (l->tls && !w->tls) {
+	if (l->tls && !tlsctx_get(w->tls)) {
 		close(fd);
 		return;
 	}

@@ -4,7 +4,6 @@
  * the parts of the process share, and its link to frontend main (supervise.h).
  */
 #pragma once
-#include <openssl/ssl.h>
 #include "common/base/hmap.h"
 #include "common/base/list.h"
 #include "common/config/settings.h"
@@ -13,12 +12,13 @@
 
 struct auth_client;
 struct handoff_client;
+struct tlsctx;
 
 struct worker {
 	struct loop *loop;
 	const struct settings *set;
 	struct link *sup;
-	SSL_CTX *tls; /* NULL: no certificate yet */
+	struct tlsctx *tls;
 	struct auth_client *auth;
 	struct handoff_client *handoff;
 
