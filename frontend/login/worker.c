@@ -68,9 +68,14 @@ static void maybe_ready(struct worker *w)
 {
 	if (w->announced || !w->sup || !auth_client_up(w->auth) || !handoff_client_up(w->handoff))
 		return;
-	if (!tlsctx_get(w->tls) && listener_wants_tls(w))
+	if (!w->mechanisms || (!tlsctx_get(w->tls) && listener_wants_tls(w)))
 		return;
 	w->announced = link_send(w->sup, SUP_READY, STR(""), NULL, 0) == 0;
+}
+
+void worker_mechanisms_came(struct worker *w)
+{
+	maybe_ready(w);
 }
 
 /* ---- from frontend main -------------------------------------------------------------------- */
