@@ -188,5 +188,6 @@ X509_STORE *tlspolicy_trust(struct str ca, struct str crl, struct err *e)
 	if (crl.n)
 		X509_STORE_set_flags(s, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	X509_STORE_set_purpose(s, X509_PURPOSE_SSL_CLIENT);
+	X509_VERIFY_PARAM_set_auth_level(X509_STORE_get0_param(s), 2); /* as Debian sets it for TLS */
 	return s;
 }

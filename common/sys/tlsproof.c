@@ -2,18 +2,18 @@
 #include "common/sys/tlsproof.h"
 
 enum { /* RFC 8446 B.3, RFC 5246 A.4 */
-	CLIENT_HELLO = 1,
-	SERVER_HELLO = 2,
-	ENCRYPTED_EXTENSIONS = 8,
-	CERTIFICATE = 11,
-	SERVER_KEY_EXCHANGE = 12,
-	CERTIFICATE_REQUEST = 13,
-	SERVER_HELLO_DONE = 14,
-	CERTIFICATE_VERIFY = 15,
-	CLIENT_KEY_EXCHANGE = 16,
-	FINISHED = 20,
-	CERTIFICATE_STATUS = 22,
-	SUPPORTED_VERSIONS = 43,
+       CLIENT_HELLO = 1,
+       SERVER_HELLO = 2,
+       ENCRYPTED_EXTENSIONS = 8,
+       CERTIFICATE = 11,
+       SERVER_KEY_EXCHANGE = 12,
+       CERTIFICATE_REQUEST = 13,
+       SERVER_HELLO_DONE = 14,
+       CERTIFICATE_VERIFY = 15,
+       CLIENT_KEY_EXCHANGE = 16,
+       FINISHED = 20,
+       CERTIFICATE_STATUS = 22,
+       SUPPORTED_VERSIONS = 43,
 };
 
 /* Reads big-endian numbers and vectors; after a fault everything is empty. */
@@ -74,8 +74,9 @@ static bool next_is(const struct reader *r, uint8_t type)
 /* RFC 8446 4.1.3: a ServerHello with this random is a HelloRetryRequest. */
 static bool is_retry(struct str server_hello)
 {
-	static const char random[] = "\xCF\x21\xAD\x74\xE5\x9A\x61\x11\xBE\x1D\x8C\x02\x1E\x65\xB8\x91"
-				     "\xC2\xA2\x11\x16\x7A\xBB\x8C\x5E\x07\x9E\x09\xE2\xC8\xA8\x33\x9C";
+	static const char random[] =
+		"\xCF\x21\xAD\x74\xE5\x9A\x61\x11\xBE\x1D\x8C\x02\x1E\x65\xB8\x91"
+		"\xC2\xA2\x11\x16\x7A\xBB\x8C\x5E\x07\x9E\x09\xE2\xC8\xA8\x33\x9C";
 
 	return str_eq(str_sub(server_hello, 2, 32), STR(random));
 }

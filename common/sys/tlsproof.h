@@ -8,12 +8,12 @@
 #include "common/base/str.h"
 
 struct tlsproof {
-	bool v13;               /* TLS 1.3, else 1.2 */
-	uint16_t cipher;        /* that the server chose */
+	bool v13;		/* TLS 1.3, else 1.2 */
+	uint16_t cipher;	/* that the server chose */
 	struct str first_hello; /* the ClientHello before a HelloRetryRequest, else empty */
-	struct str messages;    /* behind that, up to the CertificateVerify */
+	struct str messages;	/* behind that, up to the CertificateVerify */
 	struct str server_cert, client_cert; /* leaf certificates in DER */
-	uint16_t algorithm;     /* SignatureScheme of the CertificateVerify */
+	uint16_t algorithm;		     /* SignatureScheme of the CertificateVerify */
 	struct str signature;
 };
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* authd: checks passwords, signs tickets. Started by frontend main; descriptor 3 is the link to it. */
 #include <signal.h>
+#include <sys/stat.h>
 #include "common/base/log.h"
 #include "common/io/jobs.h"
+#include "common/ipc/certs.h"
 #include "common/ipc/supervise.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "common/sys/sandbox.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/clientcert.h"
 #include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/requests.h"
@@ -68,11 +71,56 @@ static int on_revoke(struct authd *ad, struct link_msg *m)
 	return 0;
 }
 
+static int read_memfd(int fd, struct buf *b)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) || st.st_size > CERTS_FILE_MAX)
+		return -1;
+	n = pread(fd, buf_reserve(b, (size_t)st.st_size + 1), (size_t)st.st_size, 0);
+	if (n != st.st_size)
+		return -1;
+	buf_added(b, (size_t)n);
+	return 0;
+}
+
+static int on_trust(struct authd *ad, const int fds[2])
+{
+	struct buf ca = BUF_INIT, crl = BUF_INIT;
+	int rc = read_memfd(fds[0], &ca) || read_memfd(fds[1], &crl) ? -1 : 0;
+	struct err e;
+
+	if (rc == 0 && clientcert_trust(ad->clientcert, buf_str(&ca), buf_str(&crl), &e))
+		LOG(L_ERROR, "client authorities not used", L_C("error", e.text));
+	buf_deinit(&ca);
+	buf_deinit(&crl);
+	return rc;
+}
+
+static int on_server_certs(struct authd *ad, int fd)
+{
+	struct buf b = BUF_INIT;
+	int rc = read_memfd(fd, &b);
+
+	if (rc == 0)
+		clientcert_servers(ad->clientcert, buf_str(&b));
+	buf_deinit(&b);
+	return rc;
+}
+
+static unsigned fds_of(uint16_t type)
+{
+	if (type == SUP_REVOKE)
+		return 0;
+	return type == SUP_TRUST ? 2 : 1;
+}
+
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	struct authd *ad = ctx;
 
-	if (m->nfds != (m->type == SUP_REVOKE ? 0 : 1))
+	if (m->nfds != fds_of(m->type))
 		return -1;
 	switch (m->type) {
 	case SUP_REVOKE:
@@ -87,6 +135,10 @@ static int on_msg(void *ctx, struct link_msg *m)
 		if (ad->passwd && passwd_provider_load(ad->passwd, m->fds[0]))
 			revoke_all_cached(ad, "passwd-file");
 		return 0;
+	case SUP_TRUST:
+		return on_trust(ad, m->fds);
+	case SUP_SERVER_CERTS:
+		return on_server_certs(ad, m->fds[0]);
 	case SUP_AUTHD_LINK:
 		return add_worker(ad, m);
 	default:
@@ -146,6 +198,7 @@ int main(int argc, char **argv)
 	ad.set = &set;
 	ad.loop = loop_new();
 	ad.jobs = jobs_new(ad.loop, thread_count(&set));
+	ad.clientcert = clientcert_new();
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);

@@ -7,6 +7,7 @@
 #include "frontend/login/preauth.h"
 #include "frontend/login/tlsconn.h"
 #include "frontend/login/tlsctx.h"
+#include "frontend/login/tlspeer.h"
 
 enum { LINGER_MS = 2000, IN_MIN = 4096, SHAKE_FAULTS_PER_SECOND = 10 };
 
@@ -260,6 +261,8 @@ void session_peer(const struct session *s, enum sasl_id mechanism, struct auth_p
 		  struct arena *a)
 {
 	*p = (struct auth_peer){.proxied = false};
+	if (s->tls)
+		tlspeer_fill(s->tls, s->worker->tls, mechanism, p, a);
 }
 
 unsigned session_mechanisms(const struct session *s)
@@ -268,6 +271,8 @@ unsigned session_mechanisms(const struct session *s)
 
 	if (!s->tls)
 		bits &= ~(SASL_BITS_PLUS | SASL_BIT(SASL_EXTERNAL));
+	else if (!tlspeer_external(s->tls, s->worker->set))
+		bits &= ~SASL_BIT(SASL_EXTERNAL);
 	return bits;
 }
 
