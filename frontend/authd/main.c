@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* authd: checks passwords, signs tickets. Started by frontend main; descriptor 3 is the link to it. */
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include "common/base/log.h"
@@ -193,6 +194,8 @@ int main(int argc, char **argv)
 
 	if (main_init(argc, argv, "authd", &set) == MAIN_CHECK)
 		return 0;
+	/* Reads openssl.cnf while files can still be opened. */
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
 	if (priv_drop(set.auth_user, -1, &e))
 		fail("privileges", e.text);
 	ad.set = &set;
