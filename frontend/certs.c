@@ -402,6 +402,7 @@ static char *directory_of(const char *path, const char **base)
 int certs_open(struct frontend *f, struct err *e)
 {
 	struct cert *c;
+	unsigned names = 0;
 
 	store.by_name = hmap_new();
 	store.dir.path = directory_of(f->set->tls_certfile, &store.base);
@@ -419,11 +420,12 @@ int certs_open(struct frontend *f, struct err *e)
 	directory_changed(&store.dir);
 	directory_changed(&store.key_dir);
 	scan(f);
-	for (size_t i = 1; i < store.all.n; i++)
+	for (size_t i = 1; i < store.all.n; i++) {
 		look(store.all.a[i], true);
+		names += store.all.a[i]->good;
+	}
 	store.next = 1;
-	LOG(L_INFO, "certificates", L_C("file", f->set->tls_certfile),
-	    L_U("names", store.all.n - 1));
+	LOG(L_INFO, "certificates", L_C("file", f->set->tls_certfile), L_U("names", names));
 	return 0;
 }
 
