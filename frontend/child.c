@@ -134,6 +134,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 			return -1;
 		stats_counts(c, m->body);
 		return 0;
+	case SUP_REVOKED:
+		return is_worker(c) ? -1 : revoke_authd_said(c->frontend, m->body);
 	default:
 		return -1;
 	}
@@ -248,6 +250,8 @@ static void ended(struct child *c, int status)
 	c->ready = c->linked = false;
 	c->prelogin = c->sessions = 0;
 	link_free(&c->link);
+	if (!is_worker(c))
+		revoke_authd_gone(c->frontend);
 	if (c->connect)
 		loop_timer_stop(c->connect);
 	if (!c->frontend->stopping)

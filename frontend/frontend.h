@@ -5,6 +5,7 @@
  * no byte of any client.
  */
 #pragma once
+#include "common/base/list.h"
 #include "common/config/settings.h"
 #include "common/io/link.h"
 #include "common/ipc/control.h"
@@ -60,7 +61,8 @@ struct frontend {
 	int rundir;
 	struct loop_timer *tick;
 	struct control_server *control;
-	struct stats *stats; /* queries that wait for the workers' counts */
+	struct list revoking; /* posthousectl revoke, not answered yet (revoke.c) */
+	struct stats *stats;  /* queries that wait for the workers' counts */
 	bool announced, stopping;
 	struct loop_timer *stop_timer;
 };
@@ -108,8 +110,14 @@ int tickets_open(struct frontend *f, struct err *e);
 void tickets_look(struct frontend *f, bool force);
 void tickets_send(struct child *worker);
 
+/* revoke.c */
+void revoke_request(struct frontend *f, struct control_client *who,
+		    const struct control_request *q);
+int revoke_authd_said(struct frontend *f, struct str body); /* SUP_REVOKED came; -1: malformed */
+void revoke_authd_gone(struct frontend *f);
+
 /* stats.c */
-void stats_request(void *ctx, struct control_client *who, const struct control_request *r);
+void stats_request(struct frontend *f, struct control_client *who);
 void stats_counts(struct child *worker, struct str body); /* SUP_COUNTS came */
 
 /* main.c: a child has said SUP_READY or was linked to the backend. */
