@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include "common/base/log.h"
+#include "common/ipc/ipcount.h"
 #include "common/sys/main.h"
 #include "common/sys/proc.h"
 #include "frontend/frontend.h"
@@ -106,8 +107,47 @@ void child_send_server_certs(struct frontend *f, int memfd)
 
 void child_send_passwd(struct frontend *f)
 {
-	if (f->passwd_fd >= 0)
-		send_fds(&f->authd, SUP_PASSWD_FILE, STR(""), &f->passwd_fd, 1);
+	if (f->passwd.fd >= 0)
+		send_fds(&f->authd, SUP_PASSWD_FILE, STR(""), &f->passwd.fd, 1);
+}
+
+void child_send_access(struct child *worker)
+{
+	struct frontend *f = worker->frontend;
+
+	if (f->access.fd >= 0)
+		send_fds(worker, SUP_ACCESS, STR(""), &f->access.fd, 1);
+}
+
+static void send_ipcount(struct child *c, bool own, const int *fds, unsigned n)
+{
+	struct buf b = BUF_INIT;
+
+	wire_u8(&b, own);
+	wire_u64(&b, c->frontend->ipcount_key[0]);
+	wire_u64(&b, c->frontend->ipcount_key[1]);
+	send_fds(c, SUP_IPCOUNT, buf_str(&b), fds, n);
+	buf_deinit(&b);
+}
+
+static void send_ipcounts(struct child *c)
+{
+	struct frontend *f = c->frontend;
+	int fds[LINK_FDS_MAX];
+	unsigned n = 0;
+
+	send_ipcount(c, true, &c->ipcount, 1);
+	for (unsigned i = 0; i < f->nworkers; i++) {
+		if (&f->workers[i] == c)
+			continue;
+		fds[n++] = f->workers[i].ipcount_shared;
+		if (n == LINK_FDS_MAX) {
+			send_ipcount(c, false, fds, n);
+			n = 0;
+		}
+	}
+	if (n)
+		send_ipcount(c, false, fds, n);
 }
 
 /* ---- what children say --------------------------------------------------------------------- */
@@ -130,10 +170,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 		loop_timer_set(c->connect, CONNECT_MS);
 		return 0;
 	case SUP_COUNTS:
-		if (!is_worker(c))
-			return -1;
-		stats_counts(c, m->body);
-		return 0;
+		return stats_counts(c, m->body);
 	case SUP_REVOKED:
 		return is_worker(c) ? -1 : revoke_authd_said(c->frontend, m->body);
 	default:
@@ -158,10 +195,14 @@ static void equip_worker(struct child *c)
 {
 	struct frontend *f = c->frontend;
 
+	/* What says whom to refuse comes before what lets them in. */
+	child_send_access(c);
+	send_ipcounts(c);
 	for (size_t i = 0; i < f->nports; i++) {
 		struct buf b = BUF_INIT;
 
 		wire_u8(&b, f->ports[i].tls);
+		wire_u8(&b, f->ports[i].proxied);
 		send_fds(c, SUP_LISTENER, buf_str(&b), &c->listeners[i], 1);
 		buf_deinit(&b);
 	}
@@ -248,7 +289,9 @@ static void ended(struct child *c, int status)
 	    L_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->pid = 0;
 	c->ready = c->linked = false;
-	c->prelogin = c->sessions = 0;
+	buf_deinit(&c->counts);
+	if (is_worker(c))
+		ipcount_clear(c->ipcount);
 	link_free(&c->link);
 	if (!is_worker(c))
 		revoke_authd_gone(c->frontend);

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include "common/base/log.h"
+#include "common/config/access.h"
 #include "frontend/frontend.h"
 
 static bool same(const struct watched *w, const struct stat *st)
@@ -84,9 +85,8 @@ int files_memfd(struct str content)
 }
 
 /* 1: there is a new descriptor; 0: nothing has changed; -1: e. The old descriptor stays on errors. */
-static int look_passwd(struct frontend *f, bool force, struct err *e)
+static int look(struct watched *w, bool force, struct err *e)
 {
-	struct watched *w = &f->passwd;
 	int fd;
 
 	if (!w->path[0] || (!force && !watched_changed(w)))
@@ -94,17 +94,41 @@ static int look_passwd(struct frontend *f, bool force, struct err *e)
 	fd = watched_open(w, e);
 	if (fd < 0)
 		return -1;
-	if (f->passwd_fd >= 0)
-		close(f->passwd_fd);
-	f->passwd_fd = fd;
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = fd;
+	return 1;
+}
+
+/* As look; a file with a fault in it is an error, and the descriptor before stays. */
+static int look_access(struct frontend *f, bool force, struct err *e)
+{
+	struct watched *w = &f->access, next = *w;
+	struct access *a;
+	int got;
+
+	next.fd = -1;
+	got = look(&next, force, e);
+	memcpy(&w->seen, &next.seen, sizeof(w->seen));
+	if (got <= 0)
+		return got;
+	a = access_read(next.fd, w->path, e);
+	if (!a) {
+		close(next.fd);
+		return -1;
+	}
+	access_free(&a);
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = next.fd;
 	return 1;
 }
 
 int files_open(struct frontend *f, struct err *e)
 {
-	f->passwd = (struct watched){.path = f->set->passwd_file};
-	f->passwd_fd = -1;
-	if (look_passwd(f, true, e) < 0)
+	f->passwd = (struct watched){.path = f->set->passwd_file, .fd = -1};
+	f->access = (struct watched){.path = f->set->imapaccessfile, .fd = -1};
+	if (look(&f->passwd, true, e) < 0 || look_access(f, true, e) < 0)
 		return -1;
 	return certs_open(f, e) || trust_open(f, e) || tickets_open(f, e) ? -1 : 0;
 }
@@ -118,6 +142,20 @@ void files_complain(char **last, const char *event, const char *file, const stru
 	LOG(L_ERROR, event, L_C("file", file), L_C("error", e->text));
 }
 
+static void look_again_at_access(struct frontend *f, bool force)
+{
+	struct err e;
+	int got = look_access(f, force, &e);
+
+	if (got < 0)
+		files_complain(&f->access_fault, "file not read again", f->access.path, &e);
+	if (got <= 0)
+		return;
+	LOG(L_INFO, "access rules read again", L_C("file", f->access.path));
+	for (unsigned i = 0; i < f->nworkers; i++)
+		child_send_access(&f->workers[i]);
+}
+
 void files_look(struct frontend *f, bool force)
 {
 	struct err e;
@@ -126,9 +164,10 @@ void files_look(struct frontend *f, bool force)
 	certs_look(f, force);
 	trust_look(f, force);
 	tickets_look(f, force);
-	passwd = look_passwd(f, force, &e);
+	passwd = look(&f->passwd, force, &e);
 	if (passwd < 0)
 		files_complain(&f->passwd_fault, "file not read again", f->set->passwd_file, &e);
 	if (passwd > 0)
 		child_send_passwd(f);
+	look_again_at_access(f, force);
 }

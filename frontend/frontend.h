@@ -16,7 +16,7 @@
 struct port { /* one address that is listened on, by each worker with a socket of its own */
 	char host[64];
 	uint16_t number;
-	bool tls;
+	bool tls, proxied;
 };
 
 struct child { /* a login worker or authd */
@@ -27,15 +27,17 @@ struct child { /* a login worker or authd */
 	struct link *link; /* NULL: not running, or it has closed it */
 	bool ready;
 	uint64_t started_ms;
+	struct buf counts; /* SUP_COUNTS as it said them last */
 	unsigned failures; /* in a row; each doubles the pause before the next start */
 	struct loop_timer *restart;
 
 	/* workers only */
 	int listeners[PORTS_MAX]; /* kept over restarts, with the connections in their backlogs */
-	bool linked;		  /* it was given a link to the backend */
+	int ipcount,
+		ipcount_shared; /* its table: descriptors that write and that only read; kept too */
+	bool linked;		/* it was given a link to the backend */
 	struct loop_timer *connect;
 	unsigned connect_tries;
-	uint32_t prelogin, sessions; /* as it said last */
 };
 
 struct watched { /* a file that children get as a descriptor; once a second somebody looks at it */
@@ -45,6 +47,7 @@ struct watched { /* a file that children get as a descriptor; once a second some
 		int64_t s, ns;
 		uint32_t mode;
 	} seen; /* when it was opened last */
+	int fd; /* passwd-file and access file: open, or -1 */
 };
 
 struct frontend {
@@ -55,9 +58,9 @@ struct frontend {
 	struct child authd;
 	struct child *workers;
 	unsigned nworkers;
-	struct watched passwd;
-	int passwd_fd;
-	char *passwd_fault;
+	struct watched passwd, access;
+	char *passwd_fault, *access_fault;
+	uint64_t ipcount_key[2]; /* for the workers' tables of connections per address */
 	int rundir;
 	struct loop_timer *tick;
 	struct control_server *control;
@@ -80,6 +83,7 @@ void child_send_trust(struct child *c, const int memfds[2]);
 void child_send_ticket_keys(struct child *worker, struct str keys);
 void child_send_server_certs(struct frontend *f, int memfd);
 void child_send_passwd(struct frontend *f);
+void child_send_access(struct child *worker);
 void child_signal_all(struct frontend *f, int signo);
 bool child_any_left(const struct frontend *f);
 
@@ -118,7 +122,7 @@ void revoke_authd_gone(struct frontend *f);
 
 /* stats.c */
 void stats_request(struct frontend *f, struct control_client *who);
-void stats_counts(struct child *worker, struct str body); /* SUP_COUNTS came */
+int stats_counts(struct child *c, struct str body); /* SUP_COUNTS came; -1: malformed */
 
 /* main.c: a child has said SUP_READY or was linked to the backend. */
 void frontend_maybe_ready(struct frontend *f);

@@ -11,10 +11,11 @@
 #define SUP_TICKET_KEYS_MAX 16
 
 enum sup_msg {
-	SUP_LISTENER = 1,     /* main -> login, u8 tls, 1 fd: a listening socket */
-	SUP_CERT = 2,         /* main -> login, 1 fd: memfd with certificates (certs.h): at the start all, then
-			       * those that changed: new handshakes use the new ones */
-	SUP_AUTHD_LINK = 3,   /* main -> login, 1 fd: a link to authd (auth.h); replaces the old one.
+	SUP_LISTENER = 1, /* main -> login, u8 tls, u8 proxied, 1 fd: a listening socket; proxied: a
+			   * PROXY header comes first */
+	SUP_CERT = 2, /* main -> login, 1 fd: memfd with certificates (certs.h): at the start all, then
+		       * those that changed: new handshakes use the new ones */
+	SUP_AUTHD_LINK = 3, /* main -> login, 1 fd: a link to authd (auth.h); replaces the old one.
 			       * main -> authd, u32 worker number, 1 fd: the other end */
 	SUP_BACKEND_LINK =
 		4, /* main -> login, 1 fd: connected to RUNDIR/backend.sock (handoff.h) */
@@ -32,9 +33,13 @@ enum sup_msg {
 		12, /* main -> authd, str user: posthousectl says that what is known of it is out of date */
 	SUP_REVOKED =
 		13, /* authd -> main, u64 wall-clock ms, str user: sessions that logged in before then are to end */
-	SUP_TICKET_KEYS = 20, /* main -> login, keys of session tickets, SUP_TICKET_KEY_LEN bytes each: the first
+	SUP_ACCESS =
+		20, /* main -> login, 1 fd: IMAPACCESSFILE, open for reading; again when it changed */
+	SUP_IPCOUNT = 21, /* main -> login, u8 own, 2 x u64 key, own: 1 fd, else 1 to 4: tables of
+			       * connections per address (ipcount.h), its own and those of other workers */
+	SUP_TICKET_KEYS = 30, /* main -> login, keys of session tickets, SUP_TICKET_KEY_LEN bytes each: the first
 			       * encrypts, all decrypt */
-	SUP_TRUST = 21,       /* main -> login, authd, 2 fds: memfds with the authorities of client certificates and
+	SUP_TRUST = 31,       /* main -> login, authd, 2 fds: memfds with the authorities of client certificates and
 			       * their revocation lists in PEM */
-	SUP_SERVER_CERTS = 22, /* main -> authd, 1 fd: memfd with the SHA-256 of each certificate of ours */
+	SUP_SERVER_CERTS = 32, /* main -> authd, 1 fd: memfd with the SHA-256 of each certificate of ours */
 };

@@ -112,9 +112,19 @@ static int on_server_certs(struct authd *ad, int fd)
 
 static unsigned fds_of(uint16_t type)
 {
-	if (type == SUP_REVOKE)
+	if (type == SUP_REVOKE || type == SUP_COUNTS_WANTED)
 		return 0;
 	return type == SUP_TRUST ? 2 : 1;
+}
+
+static void send_counts(struct authd *ad)
+{
+	struct buf b = BUF_INIT;
+
+	chain_counts(ad->chain, &b);
+	wire_count(&b, "worst_turn_us", loop_worst_turn_us(ad->loop));
+	link_send(ad->sup, SUP_COUNTS, buf_str(&b), NULL, 0);
+	buf_deinit(&b);
 }
 
 static int on_msg(void *ctx, struct link_msg *m)
@@ -124,6 +134,9 @@ static int on_msg(void *ctx, struct link_msg *m)
 	if (m->nfds != fds_of(m->type))
 		return -1;
 	switch (m->type) {
+	case SUP_COUNTS_WANTED:
+		send_counts(ad);
+		return 0;
 	case SUP_REVOKE:
 		return on_revoke(ad, m);
 	case SUP_RUNDIR:
