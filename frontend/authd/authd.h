@@ -10,6 +10,8 @@
 struct chain;
 struct clientcert;
 struct penalty;
+struct penalty_redis;
+struct redis;
 
 struct authd {
 	struct loop *loop;
@@ -19,6 +21,8 @@ struct authd {
 	struct chain *chain;
 	struct penalty *penalty;
 	struct clientcert *clientcert;
+	struct redis *redis;		     /* NULL: no REDIS_URL */
+	struct penalty_redis *penalty_redis; /* NULL: LIMITS_SHARED=local */
 	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
 	struct list requesters;

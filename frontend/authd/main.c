@@ -2,22 +2,26 @@
 /* authd: checks passwords, signs tickets. Started by frontend main; descriptor 3 is the link to it. */
 #include <openssl/crypto.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include "common/base/log.h"
 #include "common/io/jobs.h"
-#include "common/ipc/certs.h"
 #include "common/ipc/supervise.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
-#include "common/sys/sandbox.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/chain.h"
 #include "frontend/authd/clientcert.h"
+#include "frontend/authd/confine.h"
+#include "frontend/authd/http_provider.h"
 #include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
+#include "frontend/authd/penalty_redis.h"
+#include "frontend/authd/redis_provider.h"
+#include "frontend/authd/redis_service.h"
 #include "frontend/authd/requests.h"
 #include "frontend/authd/revoke.h"
+#include "frontend/authd/revoke_redis.h"
 #include "frontend/authd/sasl/mech.h"
+#include "frontend/authd/trustfiles.h"
 
 enum { SUP_FD = 3 };
 
@@ -27,19 +31,28 @@ static _Noreturn void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* The run directory is all that may be opened, for ticket.key. No thread has started yet: the
- * workers' links come behind this. */
+/* No thread has started yet: the workers' links come behind this. */
 static void lock_in(struct authd *ad, int rundir)
 {
-	struct sandbox_rule rule = {rundir, SANDBOX_READ};
 	struct err e;
 
 	signer_rundir(&ad->signer, rundir);
-	if (strcmp(ad->set->sandbox, "off") == 0 || sandbox_fs(&rule, 1, true, &e) == 0)
+	if (strcmp(ad->set->sandbox, "off") == 0 || confine(ad->set, rundir, &e) == 0)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
 	LOG(L_WARN, "no sandbox", L_C("error", e.text));
+}
+
+/* Connections to others are made inside of the sandbox. */
+static void connect_redis(struct authd *ad)
+{
+	ad->redis = redis_service_new(ad);
+	if (!ad->redis)
+		return;
+	revoke_redis_start(ad);
+	if (strcmp(ad->set->limits_shared, "redis") == 0)
+		ad->penalty_redis = penalty_redis_new(ad);
 }
 
 static int take_fd(struct link_msg *m)
@@ -72,44 +85,6 @@ static int on_revoke(struct authd *ad, struct link_msg *m)
 	return 0;
 }
 
-static int read_memfd(int fd, struct buf *b)
-{
-	struct stat st;
-	ssize_t n;
-
-	if (fstat(fd, &st) || st.st_size > CERTS_FILE_MAX)
-		return -1;
-	n = pread(fd, buf_reserve(b, (size_t)st.st_size + 1), (size_t)st.st_size, 0);
-	if (n != st.st_size)
-		return -1;
-	buf_added(b, (size_t)n);
-	return 0;
-}
-
-static int on_trust(struct authd *ad, const int fds[2])
-{
-	struct buf ca = BUF_INIT, crl = BUF_INIT;
-	int rc = read_memfd(fds[0], &ca) || read_memfd(fds[1], &crl) ? -1 : 0;
-	struct err e;
-
-	if (rc == 0 && clientcert_trust(ad->clientcert, buf_str(&ca), buf_str(&crl), &e))
-		LOG(L_ERROR, "client authorities not used", L_C("error", e.text));
-	buf_deinit(&ca);
-	buf_deinit(&crl);
-	return rc;
-}
-
-static int on_server_certs(struct authd *ad, int fd)
-{
-	struct buf b = BUF_INIT;
-	int rc = read_memfd(fd, &b);
-
-	if (rc == 0)
-		clientcert_servers(ad->clientcert, buf_str(&b));
-	buf_deinit(&b);
-	return rc;
-}
-
 static unsigned fds_of(uint16_t type)
 {
 	if (type == SUP_REVOKE || type == SUP_COUNTS_WANTED)
@@ -122,6 +97,7 @@ static void send_counts(struct authd *ad)
 	struct buf b = BUF_INIT;
 
 	chain_counts(ad->chain, &b);
+	redis_service_counts(ad, &b);
 	wire_count(&b, "worst_turn_us", loop_worst_turn_us(ad->loop));
 	link_send(ad->sup, SUP_COUNTS, buf_str(&b), NULL, 0);
 	buf_deinit(&b);
@@ -143,6 +119,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 		if (ad->signer.rundir >= 0)
 			return -1;
 		lock_in(ad, take_fd(m));
+		connect_redis(ad);
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
@@ -150,9 +127,9 @@ static int on_msg(void *ctx, struct link_msg *m)
 			revoke_all_cached(ad, "passwd-file");
 		return 0;
 	case SUP_TRUST:
-		return on_trust(ad, m->fds);
+		return trustfiles_take(ad->clientcert, m->fds);
 	case SUP_SERVER_CERTS:
-		return on_server_certs(ad, m->fds[0]);
+		return trustfiles_take_servers(ad->clientcert, m->fds[0]);
 	case SUP_AUTHD_LINK:
 		return add_worker(ad, m);
 	default:
@@ -167,19 +144,32 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
-static void make_providers(struct authd *ad)
+static struct provider *make_provider(struct authd *ad, struct str name, const struct http_files *files)
+{
+	struct provider *p = NULL;
+	struct err e;
+
+	err_set(&e, EINVAL, "%.*s is no module", STR_ARG(name));
+	if (str_eq(name, STR("passwd-file")))
+		p = ad->passwd = passwd_provider_new(ad->set);
+	else if (str_eq(name, STR("http")))
+		p = http_provider_new(ad->loop, ad->set, files, &e);
+	else if (str_eq(name, STR("redis")))
+		p = redis_provider_new(ad);
+	if (!p)
+		fail("AUTHMODULES", e.text);
+	return p;
+}
+
+static void make_providers(struct authd *ad, const struct http_files *files)
 {
 	struct str rest = str_c(ad->set->authmodules);
 
 	while (rest.p) {
 		struct str name = str_trim(str_split(&rest, ' '));
 
-		if (!name.n)
-			continue;
-		if (!str_eq(name, STR("passwd-file")) || ad->passwd)
-			fail("AUTHMODULES", "only passwd-file, once");
-		ad->passwd = passwd_provider_new(ad->set);
-		chain_add(ad->chain, ad->passwd);
+		if (name.n)
+			chain_add(ad->chain, make_provider(ad, name, files));
 	}
 	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
 }
@@ -203,9 +193,16 @@ int main(int argc, char **argv)
 	static const struct link_ops ops = {on_msg, on_close, NULL};
 	static struct settings set;
 	static struct authd ad = {.signer = {.rundir = -1}};
+	struct http_files files;
+	enum main_mode mode;
 	struct err e;
 
-	if (main_init(argc, argv, "authd", &set) == MAIN_CHECK)
+	mode = main_init(argc, argv, "authd", &set);
+	if (redis_service_check(&set, &e))
+		fail("settings", e.text);
+	if (http_files_read(&files, &set, &e))
+		fail("settings", e.text);
+	if (mode == MAIN_CHECK)
 		return 0;
 	/* Reads openssl.cnf while files can still be opened. */
 	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
@@ -218,7 +215,8 @@ int main(int argc, char **argv)
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);
-	make_providers(&ad);
+	make_providers(&ad, &files);
+	http_files_wipe(&files);
 	ad.sup = link_new(ad.loop, SUP_FD, 64, &ops, &ad);
 	loop_signal_new(ad.loop, SIGTERM, on_stop, &ad);
 	loop_signal_new(ad.loop, SIGINT, on_stop, &ad);
