@@ -144,7 +144,8 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
-static struct provider *make_provider(struct authd *ad, struct str name, const struct http_files *files)
+static struct provider *make_provider(struct authd *ad, struct str name,
+				      const struct http_files *files)
 {
 	struct provider *p = NULL;
 	struct err e;
@@ -158,6 +159,8 @@ static struct provider *make_provider(struct authd *ad, struct str name, const s
 		p = redis_provider_new(ad);
 	if (!p)
 		fail("AUTHMODULES", e.text);
+	if (str_eq(name, STR("http")))
+		http_provider_certs(p, ad->clientcert);
 	return p;
 }
 
