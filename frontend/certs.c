@@ -445,10 +445,10 @@ static bool settle(struct frontend *f)
 
 void certs_look(struct frontend *f, bool force)
 {
-	bool moved = directory_changed(&store.dir) | directory_changed(&store.key_dir);
+	bool moved = directory_changed(&store.dir), keys_moved = directory_changed(&store.key_dir);
 	size_t n = store.all.n - 1;
 
-	if ((moved || force) && scan(f)) {
+	if ((moved || keys_moved || force) && scan(f)) {
 		drop_lost(f);
 		n = store.all.n - 1;
 		store.full &= n >= f->set->tls_certs_max;
