@@ -44,9 +44,9 @@ posthousectl_SRC := $(call src,ctl)
 
 # ASan has a crypt_r of its own that calls libcrypt's: it must be there though nothing seems to need it.
 CRYPT := -Wl,--push-state,--no-as-needed -lcrypt -Wl,--pop-state
-frontend_LIBS := -lev
+frontend_LIBS := -lssl -lcrypto -lev
 login_LIBS := -lssl -lcrypto -lev
-authd_LIBS := -lcurl -lhiredis -ljansson -lcrypto $(CRYPT) -lev -lpthread
+authd_LIBS := -lcurl -lhiredis -ljansson -lssl -lcrypto $(CRYPT) -lev -lpthread
 backend_LIBS := -lcrypto -lev
 imapd_LIBS := -lutf8proc -lev -lpthread
 notifyd_LIBS := -lev

@@ -13,6 +13,8 @@ static const struct {
 } verbs[] = {
 	{"check", ctl_check, "",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
+	{"mkcert", ctl_mkcert, "[-f FILE] [--cn NAME] [NAME...]",
+	 "make a self-signed certificate in TLS_CERTFILE (localhost), unless there is one"},
 	{"passwd", ctl_passwd, "[--hash yescrypt|sha512crypt|bcrypt] [-f FILE] [USER]",
 	 "set USER's password in PASSWD_FILE; without USER print the hash"},
 	{"kick", ctl_kick, "user NAME | session ID | address IP", "end sessions"},

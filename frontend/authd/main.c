@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* authd: checks passwords, signs tickets. Started by frontend main; descriptor 3 is the link to it. */
+#include <openssl/crypto.h>
 #include <signal.h>
 #include "common/base/log.h"
 #include "common/io/jobs.h"
@@ -8,6 +9,7 @@
 #include "common/sys/priv.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/clientcert.h"
 #include "frontend/authd/confine.h"
 #include "frontend/authd/http_provider.h"
 #include "frontend/authd/passwd_provider.h"
@@ -19,6 +21,7 @@
 #include "frontend/authd/revoke.h"
 #include "frontend/authd/revoke_redis.h"
 #include "frontend/authd/sasl/mech.h"
+#include "frontend/authd/trustfiles.h"
 
 enum { SUP_FD = 3 };
 
@@ -82,6 +85,13 @@ static int on_revoke(struct authd *ad, struct link_msg *m)
 	return 0;
 }
 
+static unsigned fds_of(uint16_t type)
+{
+	if (type == SUP_REVOKE || type == SUP_COUNTS_WANTED)
+		return 0;
+	return type == SUP_TRUST ? 2 : 1;
+}
+
 static void send_counts(struct authd *ad)
 {
 	struct buf b = BUF_INIT;
@@ -96,9 +106,8 @@ static void send_counts(struct authd *ad)
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	struct authd *ad = ctx;
-	bool plain = m->type == SUP_REVOKE || m->type == SUP_COUNTS_WANTED;
 
-	if (m->nfds != (plain ? 0 : 1))
+	if (m->nfds != fds_of(m->type))
 		return -1;
 	switch (m->type) {
 	case SUP_COUNTS_WANTED:
@@ -117,6 +126,10 @@ static int on_msg(void *ctx, struct link_msg *m)
 		if (ad->passwd && passwd_provider_load(ad->passwd, m->fds[0]))
 			revoke_all_cached(ad, "passwd-file");
 		return 0;
+	case SUP_TRUST:
+		return trustfiles_take(ad->clientcert, m->fds);
+	case SUP_SERVER_CERTS:
+		return trustfiles_take_servers(ad->clientcert, m->fds[0]);
 	case SUP_AUTHD_LINK:
 		return add_worker(ad, m);
 	default:
@@ -131,7 +144,8 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
-static struct provider *make_provider(struct authd *ad, struct str name, const struct http_files *files)
+static struct provider *make_provider(struct authd *ad, struct str name,
+				      const struct http_files *files)
 {
 	struct provider *p = NULL;
 	struct err e;
@@ -145,6 +159,8 @@ static struct provider *make_provider(struct authd *ad, struct str name, const s
 		p = redis_provider_new(ad);
 	if (!p)
 		fail("AUTHMODULES", e.text);
+	if (str_eq(name, STR("http")))
+		http_provider_certs(p, ad->clientcert);
 	return p;
 }
 
@@ -191,11 +207,14 @@ int main(int argc, char **argv)
 		fail("settings", e.text);
 	if (mode == MAIN_CHECK)
 		return 0;
+	/* Reads openssl.cnf while files can still be opened. */
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
 	if (priv_drop(set.auth_user, -1, &e))
 		fail("privileges", e.text);
 	ad.set = &set;
 	ad.loop = loop_new();
 	ad.jobs = jobs_new(ad.loop, thread_count(&set));
+	ad.clientcert = clientcert_new();
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);

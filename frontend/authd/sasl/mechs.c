@@ -2,7 +2,7 @@
 #include "frontend/authd/sasl/mechs.h"
 #include "common/base/ensure.h"
 
-static const struct mech *const mechs[] = {&mech_plain, &mech_login};
+static const struct mech *const mechs[] = {&mech_plain, &mech_login, &mech_external};
 
 unsigned mech_possible(const struct settings *set, unsigned kinds)
 {

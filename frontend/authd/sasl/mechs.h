@@ -5,3 +5,4 @@
 
 extern const struct mech mech_plain; /* RFC 4616 */
 extern const struct mech mech_login; /* draft-murchison-sasl-login */
+extern const struct mech mech_external; /* RFC 4422 A */
