@@ -59,8 +59,8 @@ static void test_refused(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct settings s = defaults();
-		struct account_fields f = {str_c(cases[i].user), str_c(cases[i].uid), str_c(cases[i].gid),
-					   str_c(cases[i].home), STR("")};
+		struct account_fields f = {str_c(cases[i].user), str_c(cases[i].uid),
+					   str_c(cases[i].gid), str_c(cases[i].home), STR("")};
 		struct arena a = ARENA_INIT;
 		struct user_record r = {0};
 		struct err e = {.text = ""};
@@ -69,6 +69,82 @@ static void test_refused(void **state)
 		s.mail_home = cases[i].mail_home;
 		assert_int_equal(account_record(&a, &s, &f, &r, &e), -1);
 		assert_true(e.text[0] != '\0');
+		arena_deinit(&a);
+	}
+}
+
+static void test_fields_before_options(void **state)
+{
+	struct settings s = defaults();
+	struct account_fields f = {.user = STR("bob"),
+				   .options = STR("maildir=a,quota=1S,mailhost=x"),
+				   .maildir = STR("/m"),
+				   .quota = STR("2S"),
+				   .mailhost = STR("y")};
+	struct arena a = ARENA_INIT;
+	struct user_record r = {0};
+	struct err e;
+
+	assert_int_equal(account_record(&a, &s, &f, &r, &e), 0);
+	assert_true(str_eq(r.maildir, STR("/m")) && str_eq(r.quota, STR("2S")) &&
+		    str_eq(r.mailhost, STR("y")));
+	arena_deinit(&a);
+}
+
+/* Whatever a provider sends: what is no line of text, or too long, makes no record. */
+static void test_hostile_fields(void **state)
+{
+	static char big[1 << 20];
+	const struct str bad[] = {
+		STR("x\ny=1"), STR("x\0y"), STR("x\r"), STR("\x7f"), {big, sizeof(big)}};
+
+	memset(big, 'a', sizeof(big));
+	for (size_t i = 0; i < ARRAY_LEN(bad) * 6; i++) {
+		struct settings s = defaults();
+		struct account_fields f = {.user = STR("bob"), .home = STR("/h")};
+		struct str *const at[] = {&f.user,    &f.home,	&f.options,
+					  &f.maildir, &f.quota, &f.mailhost};
+		struct arena a = ARENA_INIT;
+		struct user_record r = {0};
+		struct err e = {.text = ""};
+
+		assert_int_equal(account_record(&a, &s, &f, &r, &e), 0);
+		*at[i % 6] = bad[i / 6];
+		assert_int_equal(account_record(&a, &s, &f, &r, &e), -1);
+		assert_true(e.text[0] != '\0');
+		arena_deinit(&a);
+	}
+}
+
+static void test_dates(void **state)
+{
+	static const struct {
+		const char *options;
+		bool record;
+		enum auth_result allowed;
+	} cases[] = {
+		{"expires=2099-12-31", true, AUTH_OK},
+		{"expires=2001-01-01", true, AUTH_EXPIRED},
+		{"expires=", true, AUTH_OK},
+		{"expires=2099-02-29", false, AUTH_EXPIRED},
+		{"expires=2099-13-01", false, AUTH_EXPIRED},
+		{"expires=2099-1-1", false, AUTH_EXPIRED},
+		{"expires=tomorrow", false, AUTH_EXPIRED},
+		{"expires=2099-12-31 ", true, AUTH_OK},
+		{"expires=2001-01-01,disableimap=1", true, AUTH_EXPIRED},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct settings s = defaults();
+		struct account_fields f = {.user = STR("bob"), .options = str_c(cases[i].options)};
+		struct session_facts facts = {.protocol = STR("imap")};
+		struct arena a = ARENA_INIT;
+		struct user_record r = {0};
+		const char *text;
+		struct err e;
+
+		assert_int_equal(account_record(&a, &s, &f, &r, &e), cases[i].record ? 0 : -1);
+		assert_int_equal(account_allows(&r, &facts, &text), cases[i].allowed);
 		arena_deinit(&a);
 	}
 }
@@ -88,11 +164,13 @@ static void test_options(void **state)
 	struct arena a = ARENA_INIT;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_true(str_eq(account_options(&a, str_c(cases[i].own), str_c(cases[i].defaults)),
-				   str_c(cases[i].want)));
+		assert_true(
+			str_eq(account_options(&a, str_c(cases[i].own), str_c(cases[i].defaults)),
+			       str_c(cases[i].want)));
 	assert_null(account_option(STR("quota=1"), "quot").p);
 	assert_null(account_option(STR(""), "quota").p);
-	assert_true(account_option(STR("x, quota"), "quota").p && !account_option(STR("quota"), "quota").n);
+	assert_true(account_option(STR("x, quota"), "quota").p &&
+		    !account_option(STR("quota"), "quota").n);
 	assert_true(str_eq(account_option(STR("a=1, quota = 5 ,quota=6"), "quota"), STR("5")));
 	arena_deinit(&a);
 }
@@ -116,6 +194,23 @@ static void test_allows(void **state)
 	assert_int_equal(allows("disablepop3=1", true), AUTH_OK);
 	assert_int_equal(allows("disableinsecureimap=1", true), AUTH_OK);
 	assert_int_equal(allows("disableinsecureimap=1", false), AUTH_DISABLED);
+	assert_int_equal(allows("disableimap=yes", true), AUTH_DISABLED);
+	assert_int_equal(allows("disableimap=no", true), AUTH_OK);
+	assert_int_equal(allows("disableimap=off,disableimap=1", true),
+			 AUTH_OK); /* the first one counts */
+	assert_int_equal(allows("disableimap", true), AUTH_OK);
+}
+
+static void test_pop3(void **state)
+{
+	struct user_record r = {.options = STR("disablepop3=1")};
+	struct session_facts f = {.protocol = STR("pop3")};
+	const char *text;
+
+	assert_int_equal(account_allows(&r, &f, &text), AUTH_DISABLED);
+	assert_string_equal(text, "POP3 access disabled for this account.");
+	r.options = STR("disableimap=1,disableinsecureimap=1");
+	assert_int_equal(account_allows(&r, &f, &text), AUTH_OK);
 }
 
 int main(void)
@@ -123,6 +218,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_fields_before_options),
+		cmocka_unit_test(test_hostile_fields),
+		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_pop3),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_allows),
 	};
