@@ -3,27 +3,12 @@
 #include "common/base/calendar.h"
 #include "common/base/clock.h"
 #include "common/base/ensure.h"
+#include "common/config/options.h"
 #include "frontend/authd/username.h"
-
-static struct str option_name(struct str option)
-{
-	return str_trim(str_sub(option, 0, str_find(option, '=')));
-}
 
 struct str account_option(struct str options, const char *name)
 {
-	struct str rest = options;
-
-	while (rest.p && options.n) {
-		struct str option = str_split(&rest, ',');
-
-		if (str_ieq(option_name(option), str_c(name))) {
-			struct str value = str_from(option, str_find(option, '=') + 1);
-
-			return value.n ? str_trim(value) : STR("");
-		}
-	}
-	return STR_NONE;
+	return options_get(options, name);
 }
 
 struct str account_options(struct arena *a, struct str own, struct str defaults)
@@ -32,11 +17,11 @@ struct str account_options(struct arena *a, struct str own, struct str defaults)
 	struct str rest = defaults, all;
 
 	buf_str_put(&b, own);
-	while (rest.p && defaults.n) {
+	while (rest.p) {
 		struct str option = str_trim(str_split(&rest, ','));
-		char *name = arena_cstr(a, option_name(option));
+		char *name = arena_cstr(a, str_trim(str_sub(option, 0, str_find(option, '='))));
 
-		if (!option.n || account_option(own, name).p)
+		if (!option.n || options_get(own, name).p)
 			continue;
 		if (b.n)
 			buf_putc(&b, ',');
@@ -193,6 +178,10 @@ enum auth_result account_allows(const struct user_record *r, const struct sessio
 	if (expired(r->options)) {
 		*text = "This account has expired.";
 		return AUTH_EXPIRED;
+	}
+	if (account_option_on(r->options, "disabled")) {
+		*text = "This account is disabled.";
+		return AUTH_DISABLED;
 	}
 	if (account_option_on(r->options, pop3 ? "disablepop3" : "disableimap")) {
 		*text = pop3 ? "POP3 access disabled for this account."

@@ -199,6 +199,7 @@ static void test_allows(void **state)
 	assert_int_equal(allows("disableimap=off,disableimap=1", true),
 			 AUTH_OK); /* the first one counts */
 	assert_int_equal(allows("disableimap", true), AUTH_OK);
+	assert_int_equal(allows("disabled=1", true), AUTH_DISABLED);
 }
 
 static void test_pop3(void **state)
