@@ -11,8 +11,7 @@ static const struct {
 	const char *args;
 	const char *help;
 } verbs[] = {
-	{"check", ctl_check, "",
-	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
+	{"check", ctl_check, "", "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
 	{"passwd", ctl_passwd,
 	 "[--scheme NAME] [--generate] [--app NAME [--services LIST]] [-f FILE] [USER],\n"
 	 "         --delete [--app NAME] USER, --disable USER, --enable USER, --list [USER]",
@@ -38,8 +37,7 @@ static void help(void)
 	printf("Usage: posthousectl [-C FILE] [--set NAME=value] VERB [options]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		printf("  %s %s\n      %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
-	printf("\n  -C FILE            settings file (default " POSTHOUSE_SYSCONFDIR
-	       "/posthouse/posthouse.conf)\n"
+	printf("\n  -C FILE            settings file (default " POSTHOUSE_SYSCONFDIR "/posthouse/posthouse.conf)\n"
 	       "  --set NAME=value   set one setting; wins over file and environment\n"
 	       "  --json             the answer as JSON\n"
 	       "  --version          print the version and exit\n"
