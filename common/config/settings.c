@@ -64,21 +64,50 @@ static bool is_choice(const char *choices, struct str v)
 	return false;
 }
 
+static const struct table_row *row_named(struct str name)
+{
+	for (size_t i = 0; i < table_n; i++)
+		if (table_rows[i].name && str_eq(str_c(table_rows[i].name), name))
+			return &table_rows[i];
+	return NULL;
+}
+
 /* AUTHMODULES names what this version can ask; Courier's own files say "authdaemon". */
 static int check_authmodules(struct str v, const char *where, struct err *e)
 {
+	static const char *const known[] = {"passwd-file", "authlib", "authdaemon"};
+
 	while (v.p) {
 		struct str word = str_trim(str_split(&v, ' '));
+		bool found = word.n == 0;
 
-		if (word.n == 0 || str_eq(word, STR("passwd-file")))
-			continue;
-		if (str_eq(word, STR("authdaemon")))
-			return err_set(e, EINVAL,
-				       "%s: AUTHMODULES=authdaemon: courier-authlib can't be asked yet, "
-				       "there is only passwd-file so far", where);
-		return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known, there is only passwd-file so far",
-			       where, STR_ARG(str_sub(word, 0, 40)));
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			found = found || str_eq(word, str_c(known[i]));
+		if (!found)
+			return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known; passwd-file and authlib are",
+				       where, STR_ARG(str_sub(word, 0, 40)));
 	}
+	return 0;
+}
+
+/* Courier's AUTHSERVICE143=NAME is the word 143=NAME in AUTHSERVICE. */
+#define AUTHSERVICE STR("AUTHSERVICE")
+
+static bool is_authservice(struct str name)
+{
+	uint32_t port;
+
+	return str_starts(name, AUTHSERVICE) && str_u32(str_from(name, AUTHSERVICE.n), &port);
+}
+
+static int take_authservice(struct settings *s, struct str name, struct str value)
+{
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b, "%s%s%.*s=%.*s", s->authservice, s->authservice[0] ? " " : "",
+		   STR_ARG(str_from(name, AUTHSERVICE.n)), STR_ARG(str_sub(value, 0, str_find(value, ' '))));
+	set_string(s, row_named(AUTHSERVICE), buf_str(&b));
+	buf_deinit(&b);
 	return 0;
 }
 
@@ -114,14 +143,6 @@ static int assign(struct settings *s, const struct table_row *r, struct str v, c
 	}
 	set_string(s, r, v);
 	return 0;
-}
-
-static const struct table_row *row_named(struct str name)
-{
-	for (size_t i = 0; i < table_n; i++)
-		if (table_rows[i].name && str_eq(str_c(table_rows[i].name), name))
-			return &table_rows[i];
-	return NULL;
 }
 
 static int unknown_name(struct str name, const char *where, struct err *e)
@@ -218,11 +239,13 @@ static int take(struct loading *l, struct str name, struct str value, struct whe
 		if (!from_file)
 			r = NULL;
 	}
-	if (r == NULL)
+	if (r == NULL && !is_authservice(name))
 		return without_effect(l, name, where, e);
 	for (size_t i = 0; i < value.n; i++)
 		if ((unsigned char)value.p[i] < ' ' || value.p[i] == 127)
-			return err_set(e, EINVAL, "%s: %s: a control character in the value", where, r->name);
+			return err_set(e, EINVAL, "%s: %.*s: a control character in the value", where, STR_ARG(name));
+	if (r == NULL)
+		return take_authservice(l->s, name, value);
 	if (l->seen[r - table_rows] && (from_file || !same_value(l->s, r, value)))
 		return err_set(e, EINVAL, "%s: %s is set twice, with different values", where, r->name);
 	l->seen[r - table_rows] = 1;
