@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/ensure.h"
 #include "common/config/options.h"
+#include "common/io/netlist.h"
 #include "frontend/authd/username.h"
 
 struct str account_option(struct str options, const char *name)
@@ -21,7 +22,8 @@ struct str account_options(struct arena *a, struct str own, struct str defaults)
 		struct str option = str_trim(str_split(&rest, ','));
 		char *name = arena_cstr(a, str_trim(str_sub(option, 0, str_find(option, '='))));
 
-		if (!option.n || options_get(own, name).p)
+		/* Nobody becomes a master by default. */
+		if (!option.n || options_get(own, name).p || strcasecmp(name, "master") == 0)
 			continue;
 		if (b.n)
 			buf_putc(&b, ',');
@@ -120,16 +122,66 @@ static bool date_days(struct str s, int64_t *days)
 	return (uint32_t)y == year && (uint32_t)m == month && (uint32_t)d == day;
 }
 
+/* Networks of all allow_nets= options, with blanks between those of one. False: one of them is none. */
+static bool for_each_net(struct str options, bool (*fn)(void *ctx, const struct net *n), void *ctx,
+			 bool *any)
+{
+	struct str name, value;
+	struct net net;
+
+	*any = false;
+	while (options_next(&options, &name, &value)) {
+		if (!str_ieq(name, STR("allow_nets")))
+			continue;
+		*any = true;
+		while (value.p) {
+			struct str word = str_trim(str_split(&value, ' '));
+
+			if (word.n && net_parse(word, &net, NULL))
+				return false;
+			if (word.n && fn && fn(ctx, &net))
+				return true;
+		}
+	}
+	return true;
+}
+
+struct place {
+	struct net_addr addr;
+	bool inside;
+};
+
+static bool look_for(void *ctx, const struct net *n)
+{
+	struct place *p = ctx;
+
+	p->inside = net_has(n, &p->addr);
+	return p->inside;
+}
+
+static bool network_allowed(struct str options, struct str ip)
+{
+	struct place p = {.inside = false};
+	bool known = net_addr_parse(ip, &p.addr), any;
+	bool valid = for_each_net(options, known ? look_for : NULL, &p, &any);
+
+	return valid && (!any || p.inside);
+}
+
 static int check_options(const struct user_record *r, struct err *e)
 {
 	struct str expires = account_option(r->options, "expires");
 	int64_t days;
+	bool any;
 
 	if (r->maildir.n > IPC_NAME_MAX || r->quota.n > IPC_NAME_MAX ||
 	    r->mailhost.n > IPC_NAME_MAX || r->options.n > IPC_TEXT_MAX)
 		return err_set(e, 0, "an option is too long");
 	if (expires.n && !date_days(expires, &days))
 		return err_set(e, 0, "expires is no date like 2027-01-31");
+	if (!for_each_net(r->options, NULL, NULL, &any))
+		return err_set(e, 0,
+			       "allow_nets has something that is no network like 192.0.2.0/24");
 	return 0;
 }
 
@@ -161,7 +213,7 @@ bool account_option_on(struct str options, const char *name)
 	return v.n && !strchr("0nNfF", v.p[0]) && !str_ieq(v, STR("off"));
 }
 
-static bool expired(struct str options)
+bool account_expired(struct str options)
 {
 	struct str expires = account_option(options, "expires");
 	int64_t days;
@@ -175,7 +227,9 @@ enum auth_result account_allows(const struct user_record *r, const struct sessio
 	bool pop3 = str_ieq(f->protocol, STR("pop3"));
 
 	*text = "";
-	if (expired(r->options)) {
+	if (!network_allowed(r->options, f->rip))
+		return AUTH_MISMATCH;
+	if (account_expired(r->options)) {
 		*text = "This account has expired.";
 		return AUTH_EXPIRED;
 	}

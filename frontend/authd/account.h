@@ -25,8 +25,10 @@ struct str account_options(struct arena *a, struct str own, struct str defaults)
 struct str account_option(struct str options, const char *name);
 /* True when an option is there with a value that isn't no: "", "0...", "n...", "f...", "off". */
 bool account_option_on(struct str options, const char *name);
+/* Whether expires=YYYY-MM-DD (UTC: from the beginning of that day on), if it is there, is over. */
+bool account_expired(struct str options);
 /* What the record's options say of this login, after its password was found right: AUTH_OK;
- * AUTH_DISABLED or AUTH_EXPIRED with the text for the client (R80, X17; expires=YYYY-MM-DD: from that
- * day on, UTC). */
+ * AUTH_DISABLED or AUTH_EXPIRED with the text for the client (R80, X17); AUTH_MISMATCH without one from
+ * outside of allow_nets (O41), so that who has stolen a password doesn't learn that it is right. */
 enum auth_result account_allows(const struct user_record *r, const struct session_facts *f,
 				const char **text);

@@ -91,6 +91,7 @@ struct passwd_file *passwd_file_parse(struct str text, passwd_fault_fn *fault, v
 	struct str rest = arena_str(&f->arena, text);
 	unsigned number = 0;
 
+	f->size = text.n;
 	f->users = hmap_new();
 	while (rest.p) {
 		struct str line = str_split(&rest, '\n');

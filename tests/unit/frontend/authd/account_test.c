@@ -160,6 +160,7 @@ static void test_options(void **state)
 		{"DisableImap=0", "disableimap=1, quota=5S", "DisableImap=0,quota=5S"},
 		{"group=a,group=b", "group=c,x", "group=a,group=b,x"},
 		{"a,,b", ",,", "a,,b"},
+		{"", "master=1,x=2, Master = 1", "x=2"},
 	};
 	struct arena a = ARENA_INIT;
 
@@ -202,6 +203,41 @@ static void test_allows(void **state)
 	assert_int_equal(allows("disabled=1", true), AUTH_DISABLED);
 }
 
+static void test_networks(void **state)
+{
+	static const struct {
+		const char *options, *ip;
+		bool record;
+		enum auth_result allowed;
+	} cases[] = {
+		{"", "192.0.2.1", true, AUTH_OK},
+		{"allow_nets=192.0.2.0/24", "192.0.2.1", true, AUTH_OK},
+		{"allow_nets=192.0.2.0/24", "::ffff:192.0.2.1", true, AUTH_OK},
+		{"allow_nets=192.0.2.0/24", "198.51.100.1", true, AUTH_MISMATCH},
+		{"allow_nets=192.0.2.0/24", "unknown", true, AUTH_MISMATCH},
+		{"allow_nets=2001:db8::/32 192.0.2.0/24,x=1", "192.0.2.1", true, AUTH_OK},
+		{"allow_nets=2001:db8::/32,allow_nets=192.0.2.0/24", "192.0.2.1", true, AUTH_OK},
+		{"allow_nets=", "192.0.2.1", true, AUTH_MISMATCH},
+		{"allow_nets=nowhere", "192.0.2.1", false, AUTH_MISMATCH},
+		{"allow_nets=198.51.100.1 192.0.2.0/33", "192.0.2.1", false, AUTH_MISMATCH},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct settings s = defaults();
+		struct account_fields f = {.user = STR("bob"), .options = str_c(cases[i].options)};
+		struct session_facts facts = {.protocol = STR("imap"), .rip = str_c(cases[i].ip)};
+		struct arena a = ARENA_INIT;
+		struct user_record r = {0};
+		const char *text;
+		struct err e;
+
+		assert_int_equal(account_record(&a, &s, &f, &r, &e), cases[i].record ? 0 : -1);
+		assert_int_equal(account_allows(&r, &facts, &text), cases[i].allowed);
+		assert_string_equal(text, "");
+		arena_deinit(&a);
+	}
+}
+
 static void test_pop3(void **state)
 {
 	struct user_record r = {.options = STR("disablepop3=1")};
@@ -223,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_fields),
 		cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_pop3),
+		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_allows),
 	};
