@@ -76,14 +76,20 @@ static const struct table_row *row_named(struct str name)
 static int check_authmodules(struct str v, const char *where, struct err *e)
 {
 	static const char *const known[] = {"passwd-file", "authlib", "authdaemon"};
+	unsigned seen = 0;
 
 	while (v.p) {
 		struct str word = str_trim(str_split(&v, ' '));
-		bool found = word.n == 0;
+		size_t i = 0;
 
-		for (size_t i = 0; i < ARRAY_LEN(known); i++)
-			found = found || str_eq(word, str_c(known[i]));
-		if (!found)
+		if (!word.n)
+			continue;
+		while (i < ARRAY_LEN(known) && !str_eq(word, str_c(known[i])))
+			i++;
+		if (i < ARRAY_LEN(known) && (seen & 1U << i))
+			return err_set(e, EINVAL, "%s: AUTHMODULES names %s twice", where, known[i]);
+		seen |= 1U << i;
+		if (i == ARRAY_LEN(known))
 			return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known; passwd-file and authlib are",
 				       where, STR_ARG(str_sub(word, 0, 40)));
 	}

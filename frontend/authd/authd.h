@@ -19,6 +19,7 @@ struct authd {
 	struct penalty *penalty;
 	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
+	int etc; /* that the sandbox lets providers read, or -1 */
 	struct list requesters;
 	unsigned mechanisms; /* SASL_BIT of those that are offered */
 };

@@ -8,6 +8,7 @@
 #include "common/sys/priv.h"
 #include "common/sys/sandbox.h"
 #include "frontend/authd/authd.h"
+#include "frontend/authd/authlib_provider.h"
 #include "frontend/authd/chain.h"
 #include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
@@ -23,15 +24,16 @@ static _Noreturn void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* The run directory is all that may be opened, for ticket.key. No thread has started yet: the
- * workers' links come behind this. */
+/* What may be opened by path from now on: the run directory, for ticket.key, and what providers need.
+ * No thread has started yet: the workers' links and the passwd-file come behind this. */
 static void lock_in(struct authd *ad, int rundir)
 {
-	struct sandbox_rule rule = {rundir, SANDBOX_READ};
+	struct sandbox_rule rules[] = {{rundir, SANDBOX_READ}, {ad->etc, SANDBOX_READ}};
+	size_t n = ad->etc >= 0 ? 2 : 1;
 	struct err e;
 
 	signer_rundir(&ad->signer, rundir);
-	if (strcmp(ad->set->sandbox, "off") == 0 || sandbox_fs(&rule, 1, true, &e) == 0)
+	if (strcmp(ad->set->sandbox, "off") == 0 || sandbox_fs(rules, n, true, &e) == 0)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
@@ -84,8 +86,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
-		if (ad->passwd && passwd_provider_load(ad->passwd, m->fds[0]))
-			revoke_all_cached(ad, "passwd-file");
+		if (ad->passwd)
+			passwd_provider_load(ad->passwd, m->fds[0]);
 		return 0;
 	case SUP_AUTHD_LINK:
 		return add_worker(ad, m);
@@ -101,6 +103,22 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
+static void passwd_loaded(void *ctx)
+{
+	revoke_all_cached(ctx, "passwd-file");
+}
+
+static struct provider *make_provider(struct authd *ad, struct str name)
+{
+	if (str_eq(name, STR("passwd-file")))
+		return ad->passwd = passwd_provider_new(ad->loop, ad->set, passwd_loaded, ad);
+	if (str_eq(name, STR("authlib")) || str_eq(name, STR("authdaemon"))) {
+		ad->etc = authlib_provider_prepare();
+		return authlib_provider_new(ad->loop, ad->set, ad->jobs);
+	}
+	fail("AUTHMODULES", "it names a provider that there isn't");
+}
+
 static void make_providers(struct authd *ad)
 {
 	struct str rest = str_c(ad->set->authmodules);
@@ -108,12 +126,8 @@ static void make_providers(struct authd *ad)
 	while (rest.p) {
 		struct str name = str_trim(str_split(&rest, ' '));
 
-		if (!name.n)
-			continue;
-		if (!str_eq(name, STR("passwd-file")) || ad->passwd)
-			fail("AUTHMODULES", "only passwd-file, once");
-		ad->passwd = passwd_provider_new(ad->set);
-		chain_add(ad->chain, ad->passwd);
+		if (name.n)
+			chain_add(ad->chain, make_provider(ad, name));
 	}
 	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
 }
@@ -136,12 +150,12 @@ int main(int argc, char **argv)
 {
 	static const struct link_ops ops = {on_msg, on_close, NULL};
 	static struct settings set;
-	static struct authd ad = {.signer = {.rundir = -1}};
+	static struct authd ad = {.signer = {.rundir = -1}, .etc = -1};
 	struct err e;
 
 	if (main_init(argc, argv, "authd", &set) == MAIN_CHECK)
 		return 0;
-	if (priv_drop(set.auth_user, -1, &e))
+	if (priv_drop_groups(set.auth_user, set.auth_groups, -1, &e))
 		fail("privileges", e.text);
 	ad.set = &set;
 	ad.loop = loop_new();
