@@ -11,11 +11,15 @@ static const struct {
 	const char *args;
 	const char *help;
 } verbs[] = {
-	{"check", ctl_check, "", "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
+	{"check", ctl_check, "",
+	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
 	{"passwd", ctl_passwd,
 	 "[--scheme NAME] [--generate] [--app NAME [--services LIST]] [-f FILE] [USER],\n"
 	 "         --delete [--app NAME] USER, --disable USER, --enable USER, --list [USER]",
 	 "accounts and app passwords of PASSWD_FILE; without USER print the hash of a password"},
+	{"kick", ctl_kick, "user NAME | session ID | address IP", "end sessions"},
+	{"revoke", ctl_revoke, "USER",
+	 "after a password was changed or an account locked: forget what is kept of it, end its sessions"},
 	{"stats", ctl_stats, "[--json]", "counters of the running daemons"},
 	{"who", ctl_who, "[--json]", "the sessions that are logged in"},
 };
@@ -37,7 +41,8 @@ static void help(void)
 	printf("Usage: posthousectl [-C FILE] [--set NAME=value] VERB [options]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		printf("  %s %s\n      %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
-	printf("\n  -C FILE            settings file (default " POSTHOUSE_SYSCONFDIR "/posthouse/posthouse.conf)\n"
+	printf("\n  -C FILE            settings file (default " POSTHOUSE_SYSCONFDIR
+	       "/posthouse/posthouse.conf)\n"
 	       "  --set NAME=value   set one setting; wins over file and environment\n"
 	       "  --json             the answer as JSON\n"
 	       "  --version          print the version and exit\n"
