@@ -97,7 +97,7 @@ class FakeDaemon:
     """answer(request bytes, connection) says what happens to each request."""
 
     def __init__(self, path, answer):
-        self.path, self.answer, self.requests, self.open, self.most = path, answer, [], 0, 0
+        self.path, self.answer, self.requests, self.accepted, self.open = path, answer, [], 0, 0
         self.lock, self.closing = threading.Lock(), threading.Event()
         self.start()
 
@@ -121,8 +121,8 @@ class FakeDaemon:
 
     def _serve(self, connection):
         with self.lock:
+            self.accepted += 1
             self.open += 1
-            self.most = max(self.most, self.open)
         with contextlib.suppress(OSError), connection:
             connection.settimeout(30)
             request = self.read(connection)
