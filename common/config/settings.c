@@ -96,6 +96,14 @@ static int check_authmodules(struct str v, const char *where, struct err *e)
 	return 0;
 }
 
+/* One character that no name has for itself. */
+static int check_separator(struct str v, const char *where, struct err *e)
+{
+	if (v.n == 0 || (v.n == 1 && strchr("!#%&*+/:;=?^|~", v.p[0])))
+		return 0;
+	return err_set(e, EINVAL, "%s: MASTER_SEPARATOR: one of !#%%&*+/:;=?^|~ is wanted, or nothing", where);
+}
+
 /* Courier's AUTHSERVICE143=NAME is the word 143=NAME in AUTHSERVICE. */
 #define AUTHSERVICE STR("AUTHSERVICE")
 
@@ -145,6 +153,8 @@ static int assign(struct settings *s, const struct table_row *r, struct str v, c
 		break;
 	default:
 		if (str_eq(str_c(r->name), STR("AUTHMODULES")) && check_authmodules(v, where, e) != 0)
+			return -1;
+		if (str_eq(str_c(r->name), STR("MASTER_SEPARATOR")) && check_separator(v, where, e) != 0)
 			return -1;
 	}
 	set_string(s, r, v);

@@ -159,11 +159,11 @@ static bool look_for(void *ctx, const struct net *n)
 	return p->inside;
 }
 
-static bool network_allowed(struct str options, struct str ip)
+bool account_from_here(const struct user_record *r, struct str ip)
 {
 	struct place p = {.inside = false};
 	bool known = net_addr_parse(ip, &p.addr), any;
-	bool valid = for_each_net(options, known ? look_for : NULL, &p, &any);
+	bool valid = for_each_net(r->options, known ? look_for : NULL, &p, &any);
 
 	return valid && (!any || p.inside);
 }
@@ -221,14 +221,9 @@ bool account_expired(struct str options)
 	return expires.n && (!date_days(expires, &days) || clock_wall_s() >= days * 86400);
 }
 
-enum auth_result account_allows(const struct user_record *r, const struct session_facts *f,
-				const char **text)
+enum auth_result account_valid(const struct user_record *r, const char **text)
 {
-	bool pop3 = str_ieq(f->protocol, STR("pop3"));
-
 	*text = "";
-	if (!network_allowed(r->options, f->rip))
-		return AUTH_MISMATCH;
 	if (account_expired(r->options)) {
 		*text = "This account has expired.";
 		return AUTH_EXPIRED;
@@ -237,6 +232,17 @@ enum auth_result account_allows(const struct user_record *r, const struct sessio
 		*text = "This account is disabled.";
 		return AUTH_DISABLED;
 	}
+	return AUTH_OK;
+}
+
+enum auth_result account_allows(const struct user_record *r, const struct session_facts *f,
+				const char **text)
+{
+	bool pop3 = str_ieq(f->protocol, STR("pop3"));
+	enum auth_result valid = account_valid(r, text);
+
+	if (valid != AUTH_OK)
+		return valid;
 	if (account_option_on(r->options, pop3 ? "disablepop3" : "disableimap")) {
 		*text = pop3 ? "POP3 access disabled for this account."
 			     : "IMAP access disabled for this account.";

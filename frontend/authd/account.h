@@ -28,7 +28,10 @@ bool account_option_on(struct str options, const char *name);
 /* Whether expires=YYYY-MM-DD (UTC: from the beginning of that day on), if it is there, is over. */
 bool account_expired(struct str options);
 /* What the record's options say of this login, after its password was found right: AUTH_OK;
- * AUTH_DISABLED or AUTH_EXPIRED with the text for the client (R80, X17); AUTH_MISMATCH without one from
- * outside of allow_nets (O41), so that who has stolen a password doesn't learn that it is right. */
+ * AUTH_DISABLED or AUTH_EXPIRED with the text for the client (R80, X17). */
 enum auth_result account_allows(const struct user_record *r, const struct session_facts *f,
 				const char **text);
+/* The same without the services that are switched off (a master needs none of his own). */
+enum auth_result account_valid(const struct user_record *r, const char **text);
+/* Whether one may log in to the account from this address (allow_nets=, O41). */
+bool account_from_here(const struct user_record *r, struct str ip);

@@ -72,6 +72,8 @@ static void test_errors(void **state)
 		{"SANDBOX='on|off'\n", ":1: SANDBOX=on|off: one of on|off is wanted"},
 		{"PORT=1\nPORT=1\nPORT=2\n", ":3: PORT is set twice, with different values"},
 		{"AUTHMODULES='passwd-file  passwd-file'\n", ":1: AUTHMODULES names passwd-file twice"},
+		{"MASTER_SEPARATOR=**\n", ":1: MASTER_SEPARATOR: one of !#%&*+/:;=?^|~ is wanted"},
+		{"MASTER_SEPARATOR=@\n", ":1: MASTER_SEPARATOR: one of !#%&*+/:;=?^|~ is wanted"},
 		{"AUTHMODULES=ldap\n", ":1: AUTHMODULES: \"ldap\" is not known; passwd-file and authlib are"},
 		{"PORT_FILE=/etc/passwd\n", ":1: unknown setting PORT_FILE"},
 	};
