@@ -176,7 +176,7 @@ install: all man ## DESTDIR=, PREFIX=/usr, SYSCONFDIR=/etc
 	install $(addprefix $(BUILD)/bin/,$(PROGRAMS)) "$(to)/libexec/posthouse"
 	install $(BUILD)/bin/posthousectl "$(to)/bin"
 	install -m 644 conf/posthouse.conf "$(DESTDIR)$(SYSCONFDIR)/posthouse/posthouse.conf.sample"
-	install -m 644 README.md LICENSE docs/architecture.md "$(to)/share/doc/posthouse"
+	install -m 644 README.md LICENSE docs/architecture.md docs/authentication.md "$(to)/share/doc/posthouse"
 	install -D -m 644 deploy/completions/posthousectl "$(to)/share/bash-completion/completions/posthousectl"
 	install -d $(foreach n,1 5 7 8,"$(to)/share/man/man$(n)")
 	for page in $(MAN); do \
