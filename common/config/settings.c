@@ -75,7 +75,7 @@ static const struct table_row *row_named(struct str name)
 /* AUTHMODULES names what this version can ask; Courier's own files say "authdaemon". */
 static int check_authmodules(struct str v, const char *where, struct err *e)
 {
-	static const char *const known[] = {"passwd-file", "authlib", "authdaemon"};
+	static const char *const known[] = {"passwd-file", "redis", "authlib", "authdaemon"};
 	unsigned seen = 0;
 
 	while (v.p) {
@@ -90,7 +90,7 @@ static int check_authmodules(struct str v, const char *where, struct err *e)
 			return err_set(e, EINVAL, "%s: AUTHMODULES names %s twice", where, known[i]);
 		seen |= 1U << i;
 		if (i == ARRAY_LEN(known))
-			return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known; passwd-file and authlib are",
+			return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known; passwd-file, redis and authlib are",
 				       where, STR_ARG(str_sub(word, 0, 40)));
 	}
 	return 0;

@@ -9,6 +9,8 @@
 
 struct chain;
 struct penalty;
+struct penalty_redis;
+struct redis;
 
 struct authd {
 	struct loop *loop;
@@ -17,9 +19,10 @@ struct authd {
 	struct jobs *jobs;
 	struct chain *chain;
 	struct penalty *penalty;
+	struct redis *redis;		     /* NULL: no REDIS_URL */
+	struct penalty_redis *penalty_redis; /* NULL: LIMITS_SHARED=local */
 	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
-	int etc; /* that the sandbox lets providers read, or -1 */
 	struct list requesters;
 	unsigned mechanisms; /* SASL_BIT of those that are offered */
 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/authlib_provider.h"
-#include <fcntl.h>
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,6 +8,7 @@
 #include "common/io/jobs.h"
 #include "frontend/authd/account.h"
 #include "frontend/authd/authlib_proto.h"
+#include "frontend/authd/confine.h"
 #include "frontend/authd/username.h"
 
 enum {
@@ -401,8 +401,14 @@ struct provider *authlib_provider_new(struct loop *l, const struct settings *set
 	return &a->provider;
 }
 
-int authlib_provider_prepare(void)
+void authlib_provider_needs(const struct settings *set, struct confine_needs *n)
 {
-	(void)getpwnam("nobody");
-	return open("/etc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct str rest = str_c(set->authmodules);
+
+	while (rest.p) {
+		struct str name = str_split(&rest, ' ');
+
+		if (str_eq(name, STR("authlib")) || str_eq(name, STR("authdaemon")))
+			n->names = true;
+	}
 }

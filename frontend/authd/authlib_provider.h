@@ -8,11 +8,11 @@
 #include "common/config/settings.h"
 #include "frontend/authd/provider.h"
 
+struct confine_needs;
 struct jobs;
 struct loop;
 
 struct provider *authlib_provider_new(struct loop *l, const struct settings *set,
 				      struct jobs *jobs);
-/* What may be opened once the sandbox is closed for getpwnam (a reply may name a user of the system
- * instead of a uid): loads the C library's modules, and returns a descriptor of /etc, or -1. */
-int authlib_provider_prepare(void);
+/* For confine: a reply may name a user of the system instead of a uid, which libc looks up. */
+void authlib_provider_needs(const struct settings *set, struct confine_needs *n);

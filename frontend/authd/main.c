@@ -6,14 +6,18 @@
 #include "common/ipc/supervise.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
-#include "common/sys/sandbox.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/authlib_provider.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/confine.h"
 #include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
+#include "frontend/authd/penalty_redis.h"
+#include "frontend/authd/redis_provider.h"
+#include "frontend/authd/redis_service.h"
 #include "frontend/authd/requests.h"
 #include "frontend/authd/revoke.h"
+#include "frontend/authd/revoke_redis.h"
 #include "frontend/authd/sasl/mech.h"
 
 enum { SUP_FD = 3 };
@@ -24,20 +28,28 @@ static _Noreturn void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* What may be opened by path from now on: the run directory, for ticket.key, and what providers need.
- * No thread has started yet: the workers' links and the passwd-file come behind this. */
+/* No thread has started yet: the workers' links and the passwd-file come behind this. */
 static void lock_in(struct authd *ad, int rundir)
 {
-	struct sandbox_rule rules[] = {{rundir, SANDBOX_READ}, {ad->etc, SANDBOX_READ}};
-	size_t n = ad->etc >= 0 ? 2 : 1;
 	struct err e;
 
 	signer_rundir(&ad->signer, rundir);
-	if (strcmp(ad->set->sandbox, "off") == 0 || sandbox_fs(rules, n, true, &e) == 0)
+	if (strcmp(ad->set->sandbox, "off") == 0 || confine(ad->set, rundir, &e) == 0)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
 	LOG(L_WARN, "no sandbox", L_C("error", e.text));
+}
+
+/* Connections to others are made inside of the sandbox. */
+static void connect_redis(struct authd *ad)
+{
+	ad->redis = redis_service_new(ad);
+	if (!ad->redis)
+		return;
+	revoke_redis_start(ad);
+	if (strcmp(ad->set->limits_shared, "redis") == 0)
+		ad->penalty_redis = penalty_redis_new(ad);
 }
 
 static int take_fd(struct link_msg *m)
@@ -83,6 +95,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 		if (ad->signer.rundir >= 0)
 			return -1;
 		lock_in(ad, take_fd(m));
+		connect_redis(ad);
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
@@ -112,10 +125,10 @@ static struct provider *make_provider(struct authd *ad, struct str name)
 {
 	if (str_eq(name, STR("passwd-file")))
 		return ad->passwd = passwd_provider_new(ad->loop, ad->set, passwd_loaded, ad);
-	if (str_eq(name, STR("authlib")) || str_eq(name, STR("authdaemon"))) {
-		ad->etc = authlib_provider_prepare();
+	if (str_eq(name, STR("redis")))
+		return redis_provider_new(ad);
+	if (str_eq(name, STR("authlib")) || str_eq(name, STR("authdaemon")))
 		return authlib_provider_new(ad->loop, ad->set, ad->jobs);
-	}
 	fail("AUTHMODULES", "it names a provider that there isn't");
 }
 
@@ -150,10 +163,14 @@ int main(int argc, char **argv)
 {
 	static const struct link_ops ops = {on_msg, on_close, NULL};
 	static struct settings set;
-	static struct authd ad = {.signer = {.rundir = -1}, .etc = -1};
+	static struct authd ad = {.signer = {.rundir = -1}};
+	enum main_mode mode;
 	struct err e;
 
-	if (main_init(argc, argv, "authd", &set) == MAIN_CHECK)
+	mode = main_init(argc, argv, "authd", &set);
+	if (redis_service_check(&set, &e))
+		fail("settings", e.text);
+	if (mode == MAIN_CHECK)
 		return 0;
 	if (priv_drop_groups(set.auth_user, set.auth_groups, -1, &e))
 		fail("privileges", e.text);

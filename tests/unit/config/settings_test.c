@@ -74,7 +74,7 @@ static void test_errors(void **state)
 		{"AUTHMODULES='passwd-file  passwd-file'\n", ":1: AUTHMODULES names passwd-file twice"},
 		{"MASTER_SEPARATOR=**\n", ":1: MASTER_SEPARATOR: one of !#%&*+/:;=?^|~ is wanted"},
 		{"MASTER_SEPARATOR=@\n", ":1: MASTER_SEPARATOR: one of !#%&*+/:;=?^|~ is wanted"},
-		{"AUTHMODULES=ldap\n", ":1: AUTHMODULES: \"ldap\" is not known; passwd-file and authlib are"},
+		{"AUTHMODULES=ldap\n", ":1: AUTHMODULES: \"ldap\" is not known; passwd-file, redis and authlib are"},
 		{"PORT_FILE=/etc/passwd\n", ":1: unknown setting PORT_FILE"},
 	};
 	char want[256];
