@@ -118,9 +118,8 @@ int files_open(struct frontend *f, struct err *e)
 {
 	f->cert = (struct watched){.path = f->set->tls_certfile, .fd = -1};
 	f->key = (struct watched){.path = f->set->tls_private_keyfile, .fd = -1};
-	f->passwd = (struct watched){.path = f->set->passwd_file, .fd = -1};
 	f->access = (struct watched){.path = f->set->imapaccessfile, .fd = -1};
-	if (look(&f->passwd, false, true, e) < 0 || look_access(f, true, e) < 0)
+	if (accounts_open(f, e) < 0 || look_access(f, true, e) < 0)
 		return -1;
 	if (open_cert(f, e) == 0)
 		return 0;
@@ -158,7 +157,7 @@ static void look_again_at_access(struct frontend *f, bool force)
 void files_look(struct frontend *f, bool force)
 {
 	struct err e;
-	int cert = look(&f->cert, true, force, &e), key, passwd;
+	int cert = look(&f->cert, true, force, &e), key;
 
 	if (cert < 0 && f->cert.fd >= 0)
 		complain(&e);
@@ -170,10 +169,6 @@ void files_look(struct frontend *f, bool force)
 	if (cert > 0 || key > 0)
 		for (unsigned i = 0; i < f->nworkers; i++)
 			child_send_cert(&f->workers[i]);
-	passwd = look(&f->passwd, false, force, &e);
-	if (passwd < 0)
-		complain(&e);
-	if (passwd > 0)
-		child_send_passwd(f);
+	accounts_look(f, force);
 	look_again_at_access(f, force);
 }

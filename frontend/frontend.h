@@ -10,6 +10,7 @@
 #include "common/io/link.h"
 #include "common/ipc/control.h"
 #include "common/ipc/supervise.h"
+#include "frontend/accounts.h"
 
 #define PORTS_MAX 16
 
@@ -57,7 +58,8 @@ struct frontend {
 	struct child authd;
 	struct child *workers;
 	unsigned nworkers;
-	struct watched cert, key, passwd, access;
+	struct watched cert, key, access;
+	struct accounts accounts;
 	uint64_t ipcount_key[2]; /* for the workers' tables of connections per address */
 	int rundir;
 	struct loop_timer *tick;

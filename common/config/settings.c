@@ -354,3 +354,13 @@ void settings_free(struct settings *s)
 		*table_string(s, r) = NULL;
 	}
 }
+
+bool settings_list_has(const char *list, struct str word)
+{
+	struct str rest = str_c(list);
+
+	while (rest.p && word.n)
+		if (str_eq(str_split(&rest, ' '), word))
+			return true;
+	return false;
+}

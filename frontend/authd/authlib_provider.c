@@ -403,12 +403,6 @@ struct provider *authlib_provider_new(struct loop *l, const struct settings *set
 
 void authlib_provider_needs(const struct settings *set, struct confine_needs *n)
 {
-	struct str rest = str_c(set->authmodules);
-
-	while (rest.p) {
-		struct str name = str_split(&rest, ' ');
-
-		if (str_eq(name, STR("authlib")) || str_eq(name, STR("authdaemon")))
-			n->names = true;
-	}
+	n->names = n->names || settings_list_has(set->authmodules, STR("authlib")) ||
+		   settings_list_has(set->authmodules, STR("authdaemon"));
 }

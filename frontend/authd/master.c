@@ -14,23 +14,10 @@ bool master_split(const struct settings *set, struct str login, struct str *user
 	return true;
 }
 
-static bool listed(const char *list, struct str name)
-{
-	struct str rest = str_c(list);
-
-	while (rest.p) {
-		struct str word = str_split(&rest, ' ');
-
-		if (word.n && str_eq(word, name))
-			return true;
-	}
-	return false;
-}
-
 bool master_is(const struct settings *set, struct str login, const struct user_record *r,
 	       enum sasl_id mechanism)
 {
-	if (listed(set->master_users, login) || listed(set->master_users, r->user))
+	if (settings_list_has(set->master_users, login) || settings_list_has(set->master_users, r->user))
 		return true;
 	return mechanism != SASL_EXTERNAL && account_option_on(r->options, "master");
 }

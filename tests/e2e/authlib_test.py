@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AUTHMODULES=authlib against Debian's courier-authdaemon (R39, R60, R80, R81, R130, O4)."""
 import base64
+import json
 import os
 import pwd
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from lib.authdaemon import PRESENT, AuthDaemon
 from lib.front import Front
+from lib.server import BIN
 
 pytestmark = pytest.mark.skipif(not PRESENT, reason="needs root and courier-authdaemon")
 WRONG = "[AUTHENTICATIONFAILED] Login failed."
@@ -103,7 +105,8 @@ def test_pam_names_a_user_of_the_system():
     daemon = AuthDaemon("authpam", pam={"mailstore": allow, "imap": allow.replace("permit", "deny")})
     try:
         daemon.make().start()
-        front = Front(users=["demo"], AUTHMODULES="authdaemon", AUTHLIB_SOCKET=daemon.socket, LOGIN_FAILURE_DELAY=0)
+        front = Front(users=["demo"], AUTHMODULES="authdaemon", AUTHLIB_SOCKET=daemon.socket, LOGIN_FAILURE_DELAY=0,
+                      PASSWD_FILE="/nonexistent/not/asked")
         front.settings["AUTHSERVICE%d" % front.port] = "mailstore"
         front.write_settings()
         with front.running():
@@ -124,3 +127,14 @@ def test_courier_agrees(front, daemon):
         theirs = subprocess.run(daemon.command("authtest", "-s", "imap", user, password), capture_output=True,
                                 check=False, timeout=30).returncode == 0
         assert theirs == login(front, user.encode(), password.encode()).endswith(" Ok.")
+
+
+def test_check_looks_at_the_socket(front, daemon):
+    def found():
+        done = subprocess.run([os.path.join(BIN, "posthousectl"), "-C", front.conf, "check", "--json"], check=False,
+                              capture_output=True, timeout=30)
+        return {r["item"]: r["result"] for r in json.loads(done.stdout)}
+    assert found()["AUTHLIB_SOCKET"] == "ok"
+    daemon.stop()
+    assert found()["AUTHLIB_SOCKET"] == "FAULT"
+    daemon.start()

@@ -63,9 +63,9 @@ def test_written_in_place_slowly(front):
     text = line("demo") + "".join(line("u%d" % i) for i in range(2000)) + line("last")
     replace(front, text)
     becomes(front, "last", "LOGIN Ok.")
-    with open(front.passwd, "w", encoding="utf-8") as f:  # cut to nothing, then filled in pieces for three seconds
-        for at in range(0, len(text), len(text) // 12 + 1):
-            f.write(text[at:at + len(text) // 12 + 1])
+    with open(front.passwd, "w", encoding="utf-8") as f:  # cut to nothing, then filled in pieces for two seconds
+        for at in range(0, len(text), len(text) // 8 + 1):
+            f.write(text[at:at + len(text) // 8 + 1])
             f.flush()
             for _ in range(4):
                 assert answer(front, "last") == "LOGIN Ok."

@@ -121,6 +121,13 @@ static void test_courier(void **state)
 	buf_deinit(&w);
 }
 
+static void test_lists(void **state)
+{
+	assert_true(settings_list_has("a", STR("a")) && settings_list_has(" b  a ", STR("a")));
+	assert_false(settings_list_has("aa b", STR("a")) || settings_list_has("", STR("")) ||
+		     settings_list_has("a  b", STR("")));
+}
+
 /* What --print-settings says can be read again, and means the same. */
 static void test_print_round_trip(void **state)
 {
@@ -189,6 +196,7 @@ int main(void)
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_courier),
+		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_print_round_trip),
 		cmocka_unit_test(test_sample_is_valid),
 		cmocka_unit_test(test_names),
