@@ -8,6 +8,7 @@
 #include "common/config/kv.h"
 #include "common/config/names.h"
 #include "common/config/table.h"
+#include "common/config/url.h"
 
 enum { SECRET_MAX = 16384 };
 
@@ -16,6 +17,7 @@ struct loading {
 	struct buf *warnings;
 	const char *file; /* NULL: not from a file, where says it all */
 	char *seen;       /* per row: was it set by the source that is being read? */
+	char modules[160]; /* where AUTHMODULES stands */
 };
 
 /* Where a value stands, for error texts. */
@@ -72,26 +74,29 @@ static const struct table_row *row_named(struct str name)
 	return NULL;
 }
 
+static bool lists_word(struct str list, struct str word)
+{
+	while (list.p)
+		if (str_eq(str_trim(str_split(&list, ' ')), word))
+			return true;
+	return false;
+}
+
 /* AUTHMODULES names what this version can ask; Courier's own files say "authdaemon". */
 static int check_authmodules(struct str v, const char *where, struct err *e)
 {
-	static const char *const known[] = {"passwd-file", "redis", "authlib", "authdaemon"};
-	unsigned seen = 0;
+	static const struct str modules = STR("passwd-file http redis authlib");
 
 	while (v.p) {
 		struct str word = str_trim(str_split(&v, ' '));
-		size_t i = 0;
 
-		if (!word.n)
+		if (word.n && lists_word(v, word))
+			return err_set(e, EINVAL, "%s: AUTHMODULES: %.*s is named twice", where, STR_ARG(str_sub(word, 0, 40)));
+		/* authdaemon: authlib in Courier's own files. */
+		if (word.n == 0 || str_eq(word, STR("authdaemon")) || lists_word(modules, word))
 			continue;
-		while (i < ARRAY_LEN(known) && !str_eq(word, str_c(known[i])))
-			i++;
-		if (i < ARRAY_LEN(known) && (seen & 1U << i))
-			return err_set(e, EINVAL, "%s: AUTHMODULES names %s twice", where, known[i]);
-		seen |= 1U << i;
-		if (i == ARRAY_LEN(known))
-			return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known; passwd-file, redis and authlib are",
-				       where, STR_ARG(str_sub(word, 0, 40)));
+		return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known, there are: %s", where,
+			       STR_ARG(str_sub(word, 0, 40)), modules.p);
 	}
 	return 0;
 }
@@ -125,6 +130,34 @@ static int take_authservice(struct settings *s, struct str name, struct str valu
 	return 0;
 }
 
+static int check_urls(const char *name, struct str v, const char *where, struct err *e)
+{
+	struct url u;
+
+	while (v.p) {
+		struct str word = str_trim(str_split(&v, ' '));
+
+		if (word.n && !url_parse(word, &u))
+			return err_set(e, EINVAL, "%s: %s: http://host[:port]/path or https://... is wanted, not %.*s", where,
+				       name, STR_ARG(str_sub(word, 0, 60)));
+	}
+	return 0;
+}
+
+/* What a string must look like beyond being one. */
+static int check_string(const struct table_row *r, struct str v, const char *where, struct err *e)
+{
+	struct str name = str_c(r->name);
+
+	if (str_eq(name, STR("AUTHMODULES")))
+		return check_authmodules(v, where, e);
+	if (str_eq(name, STR("HTTP_AUTH_URL")))
+		return check_urls(r->name, v, where, e);
+	if (str_eq(name, STR("MASTER_SEPARATOR")))
+		return check_separator(v, where, e);
+	return 0;
+}
+
 static int assign(struct settings *s, const struct table_row *r, struct str v, const char *where, struct err *e)
 {
 	uint64_t n;
@@ -152,9 +185,7 @@ static int assign(struct settings *s, const struct table_row *r, struct str v, c
 				       STR_ARG(str_sub(v, 0, 40)), r->choices);
 		break;
 	default:
-		if (str_eq(str_c(r->name), STR("AUTHMODULES")) && check_authmodules(v, where, e) != 0)
-			return -1;
-		if (str_eq(str_c(r->name), STR("MASTER_SEPARATOR")) && check_separator(v, where, e) != 0)
+		if (check_string(r, v, where, e) != 0)
 			return -1;
 	}
 	set_string(s, r, v);
@@ -265,6 +296,8 @@ static int take(struct loading *l, struct str name, struct str value, struct whe
 	if (l->seen[r - table_rows] && (from_file || !same_value(l->s, r, value)))
 		return err_set(e, EINVAL, "%s: %s is set twice, with different values", where, r->name);
 	l->seen[r - table_rows] = 1;
+	if (str_eq(name, STR("AUTHMODULES")))
+		memcpy(l->modules, where, sizeof l->modules);
 	if (from_file)
 		return assign_from_file(l->s, r, value, where, e);
 	return assign(l->s, r, value, where, e);
@@ -320,6 +353,14 @@ static int load_set(struct loading *l, const char *const *set, struct err *e)
 	return 0;
 }
 
+/* Settings that want each other. */
+static int check_together(const struct loading *l, struct err *e)
+{
+	if (lists_word(str_c(l->s->authmodules), STR("http")) && !*l->s->http_auth_url)
+		return err_set(e, EINVAL, "%s: AUTHMODULES names http, but HTTP_AUTH_URL is not set", l->modules);
+	return 0;
+}
+
 int settings_load(struct settings *s, const struct settings_opts *o, struct buf *warnings, struct err *e)
 {
 	struct loading l = {.s = s, .warnings = warnings, .seen = xcalloc(table_n, 1)};
@@ -336,6 +377,8 @@ int settings_load(struct settings *s, const struct settings_opts *o, struct buf 
 	memset(l.seen, 0, table_n);
 	if (rc == 0)
 		rc = load_set(&l, o->set, e);
+	if (rc == 0)
+		rc = check_together(&l, e);
 	free(l.seen);
 	if (rc != 0)
 		settings_free(s);
@@ -357,10 +400,5 @@ void settings_free(struct settings *s)
 
 bool settings_list_has(const char *list, struct str word)
 {
-	struct str rest = str_c(list);
-
-	while (rest.p && word.n)
-		if (str_eq(str_split(&rest, ' '), word))
-			return true;
-	return false;
+	return word.n && lists_word(str_c(list), word);
 }

@@ -48,13 +48,6 @@ static void ended(struct redis_conn *c, const char *why)
 	loop_defer_set(c->later);
 }
 
-static void tell_end(void *ctx)
-{
-	struct redis_conn *c = ctx;
-
-	c->ops->on_end(c->ctx, c->why);
-}
-
 /* ---- AUTH, SELECT, ROLE ----------------------------------------------------------------------- */
 
 static void send_words(struct redis_conn *c, const struct str *argv, size_t argc)
@@ -163,6 +156,17 @@ static void destroy(struct redis_conn *c)
 	arena_deinit(&c->arena);
 	free(c->name);
 	free(c);
+}
+
+static void tell_end(void *ctx)
+{
+	struct redis_conn *c = ctx;
+
+	c->busy = true; /* why outlives what the owner does with it */
+	c->ops->on_end(c->ctx, c->why);
+	c->busy = false;
+	if (c->freed)
+		destroy(c);
 }
 
 static void answers(struct redis_conn *c)

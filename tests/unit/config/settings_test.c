@@ -71,10 +71,10 @@ static void test_errors(void **state)
 		{"SANDBOX=on|off\n", ":1: this character needs quotes"},
 		{"SANDBOX='on|off'\n", ":1: SANDBOX=on|off: one of on|off is wanted"},
 		{"PORT=1\nPORT=1\nPORT=2\n", ":3: PORT is set twice, with different values"},
-		{"AUTHMODULES='passwd-file  passwd-file'\n", ":1: AUTHMODULES names passwd-file twice"},
+		{"AUTHMODULES='passwd-file  passwd-file'\n", ":1: AUTHMODULES: passwd-file is named twice"},
 		{"MASTER_SEPARATOR=**\n", ":1: MASTER_SEPARATOR: one of !#%&*+/:;=?^|~ is wanted"},
 		{"MASTER_SEPARATOR=@\n", ":1: MASTER_SEPARATOR: one of !#%&*+/:;=?^|~ is wanted"},
-		{"AUTHMODULES=ldap\n", ":1: AUTHMODULES: \"ldap\" is not known; passwd-file, redis and authlib are"},
+		{"AUTHMODULES=ldap\n", ":1: AUTHMODULES: \"ldap\" is not known, there are: passwd-file http redis authlib"},
 		{"PORT_FILE=/etc/passwd\n", ":1: unknown setting PORT_FILE"},
 	};
 	char want[256];
