@@ -83,13 +83,27 @@ static int on_revoke(struct authd *ad, struct link_msg *m)
 	return 0;
 }
 
+static void send_counts(struct authd *ad)
+{
+	struct buf b = BUF_INIT;
+
+	chain_counts(ad->chain, &b);
+	wire_count(&b, "worst_turn_us", loop_worst_turn_us(ad->loop));
+	link_send(ad->sup, SUP_COUNTS, buf_str(&b), NULL, 0);
+	buf_deinit(&b);
+}
+
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	struct authd *ad = ctx;
+	bool plain = m->type == SUP_REVOKE || m->type == SUP_COUNTS_WANTED;
 
-	if (m->nfds != (m->type == SUP_REVOKE ? 0 : 1))
+	if (m->nfds != (plain ? 0 : 1))
 		return -1;
 	switch (m->type) {
+	case SUP_COUNTS_WANTED:
+		send_counts(ad);
+		return 0;
 	case SUP_REVOKE:
 		return on_revoke(ad, m);
 	case SUP_RUNDIR:
