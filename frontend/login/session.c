@@ -41,8 +41,6 @@ static void session_free(struct session **sp)
 	loop_timer_free(&s->penalty);
 	imap_parser_wipe(&s->parser);
 	imap_parser_deinit(&s->parser);
-	sasl_deinit(&s->sasl);
-	buf_deinit(&s->sasl_tag);
 	buf_deinit(&s->answer);
 	worker_ip_leave(w, s->rip);
 	w->nsessions--;
@@ -154,8 +152,8 @@ void session_new(struct worker *w, int fd, const struct sock_addr *peer, bool tl
 {
 	struct session *s = xcalloc(1, sizeof(*s));
 	struct sock_addr local;
-	struct imap_limits limits =
-		IMAP_LIMITS_PRELOGIN(w->set->prelogin_max, strcmp(w->set->imap_literal, "minus") == 0);
+	struct imap_limits limits = IMAP_LIMITS_PRELOGIN(
+		w->set->prelogin_max, strcmp(w->set->imap_literal, "minus") == 0);
 
 	s->worker = w;
 	sock_ip(peer, s->rip);
@@ -233,6 +231,7 @@ void session_put_caps(const struct session *s, struct buf *out)
 		.literal_minus = strcmp(set->imap_literal, "minus") == 0,
 		.starttls = set->imapdstarttls && s->worker->tls,
 		.login_disabled = !session_may_login(s),
+		.mechanisms = session_mechanisms(s),
 		.filter = str_c(set->imap_capability),
 	};
 
@@ -251,6 +250,21 @@ void session_facts(const struct session *s, struct session_facts *f, struct buf 
 				    .lport = s->lport,
 				    .tls = s->tls != NULL,
 				    .tls_info = buf_str(tls_info)};
+}
+
+void session_peer(const struct session *s, enum sasl_id mechanism, struct auth_peer *p,
+		  struct arena *a)
+{
+	*p = (struct auth_peer){.proxied = false};
+}
+
+unsigned session_mechanisms(const struct session *s)
+{
+	unsigned bits = s->worker->mechanisms;
+
+	if (!s->tls)
+		bits &= ~(SASL_BITS_PLUS | SASL_BIT(SASL_EXTERNAL));
+	return bits;
 }
 
 void session_reconnect(struct session *s, int fd, struct str unread)
@@ -277,23 +291,50 @@ static void on_penalty(void *ctx)
 	answer_refused(ctx);
 }
 
-void session_login_refused(struct session *s, struct str line, uint64_t began_ms, bool penalty)
+static void move_to(struct session *s, struct list *l)
+{
+	list_remove(&s->link);
+	list_append(l, &s->link);
+}
+
+void session_login_busy(struct session *s)
+{
+	s->state = SESSION_LOGIN;
+	move_to(s, &s->worker->logging_in);
+	conn_pause(s->conn, true);
+}
+
+void session_await_sasl(struct session *s)
+{
+	s->state = SESSION_SASL;
+	move_to(s, &s->worker->waiting);
+	conn_pause(s->conn, false);
+}
+
+void session_login_refused(struct session *s, struct str line, uint64_t due_ms)
 {
 	struct worker *w = s->worker;
-	uint64_t past = loop_now(w->loop) - began_ms, delay = w->set->login_failure_delay;
+	uint64_t now = loop_now(w->loop);
 
-	list_remove(&s->link);
-	list_append(&w->waiting, &s->link);
+	move_to(s, &w->waiting);
 	buf_str_put(&s->answer, line);
 	s->refused++;
-	if (!penalty || past >= delay) {
+	if (now >= due_ms) {
 		answer_refused(s);
 		return;
 	}
 	s->state = SESSION_PENALTY;
 	if (!s->penalty)
 		s->penalty = loop_timer_new(w->loop, on_penalty, s);
-	loop_timer_set(s->penalty, delay - past);
+	loop_timer_set(s->penalty, due_ms - now);
+}
+
+void session_login_malformed(struct session *s)
+{
+	move_to(s, &s->worker->waiting);
+	s->state = SESSION_COMMANDS;
+	conn_pause(s->conn, false);
+	session_count_bad(s);
 }
 
 void session_login_over(struct session *s)

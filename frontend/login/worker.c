@@ -69,9 +69,14 @@ static void maybe_ready(struct worker *w)
 {
 	if (w->announced || !w->sup || !auth_client_up(w->auth) || !handoff_client_up(w->handoff))
 		return;
-	if (!w->tls && listener_wants_tls(w))
+	if (!w->mechanisms || (!w->tls && listener_wants_tls(w)))
 		return;
 	w->announced = link_send(w->sup, SUP_READY, STR(""), NULL, 0) == 0;
+}
+
+void worker_mechanisms_came(struct worker *w)
+{
+	maybe_ready(w);
 }
 
 /* ---- from frontend main -------------------------------------------------------------------- */
@@ -152,8 +157,9 @@ static int on_listener(struct worker *w, struct link_msg *m)
 
 static int on_msg(void *ctx, struct link_msg *m)
 {
-	static const uint8_t fds[] = {[SUP_LISTENER] = 1, [SUP_CERT] = 2, [SUP_AUTHD_LINK] = 1,
-				      [SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0};
+	static const uint8_t fds[] = {
+		[SUP_LISTENER] = 1,	[SUP_CERT] = 2,	 [SUP_AUTHD_LINK] = 1,
+		[SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0};
 	struct worker *w = ctx;
 
 	if (m->type >= sizeof(fds) || m->nfds != fds[m->type])
