@@ -8,6 +8,7 @@
 #include "frontend/authd/signer.h"
 
 struct chain;
+struct oauth;
 struct penalty;
 
 struct authd {
@@ -17,6 +18,7 @@ struct authd {
 	struct jobs *jobs;
 	struct chain *chain;
 	struct penalty *penalty;
+	struct oauth *oauth; /* NULL: no tokens are taken */
 	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
 	struct list requesters;

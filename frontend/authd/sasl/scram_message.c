@@ -61,10 +61,11 @@ static bool is_extension(struct str s)
 	       ((s.p[0] >= 'a' && s.p[0] <= 'z') || (s.p[0] >= 'A' && s.p[0] <= 'Z')) && !str_has_nul(s);
 }
 
-static bool gs2_header(struct scram_first *f, struct arena *a, struct str *rest)
+bool scram_gs2_parse(struct scram_first *f, struct arena *a, struct str *rest)
 {
 	struct str m = *rest, flag = attribute(rest), authzid;
 
+	*f = (struct scram_first){.binding_name = STR(""), .authzid = STR("")};
 	if (!rest->p || !flag.n)
 		return false;
 	f->binding = flag.p[0];
@@ -86,8 +87,7 @@ bool scram_first_parse(struct scram_first *f, struct arena *a, struct str m)
 {
 	struct str rest = m, user, nonce;
 
-	*f = (struct scram_first){.binding_name = STR(""), .authzid = STR("")};
-	if (!gs2_header(f, a, &rest))
+	if (!scram_gs2_parse(f, a, &rest))
 		return false;
 	f->bare = rest;
 	user = attribute(&rest);

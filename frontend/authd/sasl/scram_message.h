@@ -19,6 +19,8 @@ struct scram_first {
 	struct str user, authzid; /* unescaped, in the arena; authzid may be empty */
 	struct str nonce;
 };
+/* The GS2 header alone (RFC 5801 4): binding, binding_name, gs2, authzid; *rest is what follows. */
+bool scram_gs2_parse(struct scram_first *f, struct arena *a, struct str *rest);
 /* Slices point into m but for those in the arena. False: not the grammar, or beyond the limits. */
 bool scram_first_parse(struct scram_first *f, struct arena *a, struct str m);
 
