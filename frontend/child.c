@@ -24,8 +24,8 @@ static bool is_worker(const struct child *c)
 static void send_fds(struct child *c, uint16_t type, struct str body, const int *fds, unsigned n)
 {
 	if (c->link && link_send(c->link, type, body, fds, n))
-		LOG(L_ERROR, "child not reached", L_C("program", c->program), L_U("number", c->number),
-		    L_C("error", strerror(errno)));
+		LOG(L_ERROR, "child not reached", L_C("program", c->program),
+		    L_U("number", c->number), L_C("error", strerror(errno)));
 }
 
 static uint64_t doubled(uint64_t first, unsigned times, uint64_t max)
@@ -123,6 +123,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 			return -1;
 		stats_counts(c, m->body);
 		return 0;
+	case SUP_REVOKED:
+		return is_worker(c) ? -1 : revoke_authd_said(c->frontend, m->body);
 	default:
 		return -1;
 	}
@@ -205,7 +207,8 @@ void child_start(struct child *c)
 		restart_later(c);
 		return;
 	}
-	c->pid = proc_spawn(c->program, main_child_args(), &(struct proc_fd){pair[1], SUP_FD}, 1, &e);
+	c->pid = proc_spawn(c->program, main_child_args(), &(struct proc_fd){pair[1], SUP_FD}, 1,
+			    &e);
 	close(pair[1]);
 	if (c->pid < 0) {
 		c->pid = 0;
@@ -225,13 +228,15 @@ static void ended(struct child *c, int status)
 {
 	enum log_level level = c->frontend->stopping ? L_DEBUG : L_ERROR;
 
-	LOG(level, "child ended", L_C("program", c->program), L_U("number", c->number), L_I("pid", c->pid),
-	    L_I("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+	LOG(level, "child ended", L_C("program", c->program), L_U("number", c->number),
+	    L_I("pid", c->pid), L_I("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 	    L_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->pid = 0;
 	c->ready = c->linked = false;
 	c->prelogin = c->sessions = 0;
 	link_free(&c->link);
+	if (!is_worker(c))
+		revoke_authd_gone(c->frontend);
 	if (c->connect)
 		loop_timer_stop(c->connect);
 	if (!c->frontend->stopping)

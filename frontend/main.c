@@ -45,6 +45,18 @@ static void on_reload(void *ctx, int signo)
 	files_look(ctx, true);
 }
 
+static void on_request(void *ctx, struct control_client *who, const struct control_request *q)
+{
+	struct frontend *f = ctx;
+
+	if (str_eq(q->verb, STR("stats")))
+		stats_request(f, who);
+	else if (str_eq(q->verb, STR("revoke")))
+		revoke_request(f, who, q);
+	else
+		control_answer_end(who, false, "the frontend knows: stats, revoke");
+}
+
 /* ---- stopping ------------------------------------------------------------------------------ */
 
 static void on_stop_late(void *ctx)
@@ -104,8 +116,8 @@ static int check_user(const char *setting, const char *name, struct err *e)
 
 	if (geteuid() != 0 || priv_lookup(name, &u, &why) == 0)
 		return 0;
-	return err_set(e, 0, "%s=%s: %s; make it (useradd --system %s) or name another", setting, name,
-		       why.text, name);
+	return err_set(e, 0, "%s=%s: %s; make it (useradd --system %s) or name another", setting,
+		       name, why.text, name);
 }
 
 static unsigned worker_count(const struct settings *set)
@@ -131,7 +143,8 @@ static void warn_of_capabilities(const struct settings *set)
 	size_t it = 0;
 
 	while (imap_caps_unknown(str_c(set->imap_capability), &it, &word))
-		LOG(L_WARN, "capability not offered", L_C("setting", "IMAP_CAPABILITY"), L_S("name", word));
+		LOG(L_WARN, "capability not offered", L_C("setting", "IMAP_CAPABILITY"),
+		    L_S("name", word));
 }
 
 static void prepare(struct frontend *f)
@@ -150,6 +163,7 @@ static void open_for_business(struct frontend *f)
 
 	if (open_rundir(f, &e) || priv_harden(&e))
 		fail("start", &e);
+	list_init(&f->revoking);
 	f->nworkers = worker_count(f->set);
 	f->workers = xcalloc(f->nworkers, sizeof(*f->workers));
 	child_init(f, &f->authd, "authd", 0);
@@ -158,7 +172,7 @@ static void open_for_business(struct frontend *f)
 		if (ports_open(f, &f->workers[i], &e))
 			fail("listen", &e);
 	}
-	f->control = control_server_new(f->loop, f->set->rundir, "frontend", stats_request, f, &e);
+	f->control = control_server_new(f->loop, f->set->rundir, "frontend", on_request, f, &e);
 	if (!f->control)
 		fail("control", &e);
 	f->tick = loop_timer_new(f->loop, on_tick, f);

@@ -5,8 +5,8 @@
 enum { KEEPALIVE_S = 300 };
 
 /* "port" or "address.port" (R63). */
-static int add(struct frontend *f, const char *setting, struct str item, const char *address, bool tls,
-	       struct err *e)
+static int add(struct frontend *f, const char *setting, struct str item, const char *address,
+	       bool tls, struct err *e)
 {
 	size_t dot = str_rfind(item, '.');
 	struct str number = dot == item.n ? item : str_from(item, dot + 1);
@@ -15,8 +15,8 @@ static int add(struct frontend *f, const char *setting, struct str item, const c
 	uint32_t v;
 
 	if (!str_u32(number, &v) || v == 0 || v > 65535)
-		return err_set(e, 0, "%s: \"%.*s\" is not a port (1 to 65535) or address.port", setting,
-			       STR_ARG(item));
+		return err_set(e, 0, "%s: \"%.*s\" is not a port (1 to 65535) or address.port",
+			       setting, STR_ARG(item));
 	if (f->nports == PORTS_MAX || host.n >= sizeof(p->host))
 		return err_set(e, 0, "%s: too many ports, or the address is too long", setting);
 	memcpy(p->host, host.p, host.n);
@@ -56,7 +56,8 @@ int ports_open(struct frontend *f, struct child *worker, struct err *e)
 	for (size_t i = 0; i < f->nports; i++) {
 		const struct port *p = &f->ports[i];
 
-		worker->listeners[i] = sock_listen(p->host, p->number, (int)f->set->listen_backlog, e);
+		worker->listeners[i] =
+			sock_listen(p->host, p->number, (int)f->set->listen_backlog, e);
 		if (worker->listeners[i] < 0)
 			return -1;
 		/* Accepted sockets inherit it, whoever has them in the end. */

@@ -89,6 +89,25 @@ void client_bye(struct client *c, const char *text)
 	loop_defer_set(c->turn);
 }
 
+void client_kick(struct client *c, const char *text)
+{
+	if (c->state == CLIENT_LOGOUT)
+		return;
+	c->ended = "KICKED";
+	say_bye(c, text);
+}
+
+struct client *client_find(struct imapd *im, uint32_t conn)
+{
+	list_foreach(e, &im->clients) {
+		struct client *c = list_entry(e, struct client, link);
+
+		if (c->id == conn)
+			return c;
+	}
+	return NULL;
+}
+
 void client_bye_all(struct imapd *im, const char *text)
 {
 	list_foreach(e, &im->clients)

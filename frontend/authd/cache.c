@@ -9,14 +9,14 @@
 
 struct entry {
 	struct cache_entry e;
-	struct list lru; /* in space.lru: oldest first */
-	struct list of_user;
+	struct list lru;		/* in space.lru: oldest first */
+	struct list of_user, of_record; /* in users.as_user, .as_record */
 	struct cache_key key;
 	uint64_t kept_ms;
 	struct arena arena;
 };
-struct users { /* entries of one user */
-	struct list entries;
+struct users { /* entries of one name */
+	struct list as_user, as_record;
 };
 struct space { /* answers of one sort */
 	struct list lru;
@@ -58,21 +58,33 @@ static struct space *space_of(struct cache *c, const struct entry *e)
 	return e->e.result == AUTH_OK ? &c->good : &c->bad;
 }
 
-static void drop(struct cache *c, struct entry *e)
+static void tidy_users(struct cache *c, struct str name)
 {
-	struct users *u = hmap_get(c->users, e->e.user);
+	struct users *u = hmap_get(c->users, name);
 
-	hmap_del(c->entries, key_str(&e->key));
-	list_remove(&e->lru);
-	list_remove(&e->of_user);
-	space_of(c, e)->n--;
-	if (u && list_empty(&u->entries)) {
-		hmap_del(c->users, e->e.user);
-		free(u);
-	}
+	if (!u || !list_empty(&u->as_user) || !list_empty(&u->as_record))
+		return;
+	hmap_del(c->users, name);
+	free(u);
+}
+
+static void entry_free(struct entry *e)
+{
 	vec_free(&e->e.credentials);
 	arena_deinit(&e->arena);
 	free(e);
+}
+
+static void drop(struct cache *c, struct entry *e)
+{
+	hmap_del(c->entries, key_str(&e->key));
+	list_remove(&e->lru);
+	list_remove(&e->of_user);
+	list_remove(&e->of_record);
+	space_of(c, e)->n--;
+	tidy_users(c, e->e.user);
+	tidy_users(c, e->e.record.user);
+	entry_free(e);
 }
 
 static void drop_all(struct cache *c)
@@ -221,7 +233,8 @@ static struct users *users_of(struct cache *c, struct str user)
 
 	if (!u) {
 		u = xcalloc(1, sizeof(*u));
-		list_init(&u->entries);
+		list_init(&u->as_user);
+		list_init(&u->as_record);
 		hmap_put(c->users, user, u);
 	}
 	return u;
@@ -250,9 +263,7 @@ void cache_keep(struct cache *c, const struct cache_key *key, const struct check
 	e = copy(ck, r);
 	s = space_of(c, e);
 	if (s->max == 0) {
-		vec_free(&e->e.credentials);
-		arena_deinit(&e->arena);
-		free(e);
+		entry_free(e);
 		return;
 	}
 	while (s->n >= s->max)
@@ -261,7 +272,10 @@ void cache_keep(struct cache *c, const struct cache_key *key, const struct check
 	e->kept_ms = loop_now(c->loop);
 	hmap_put(c->entries, key_str(key), e);
 	list_append(&s->lru, &e->lru);
-	list_append(&users_of(c, e->e.user)->entries, &e->of_user);
+	list_append(&users_of(c, e->e.user)->as_user, &e->of_user);
+	list_init(&e->of_record);
+	if (r == AUTH_OK)
+		list_append(&users_of(c, e->e.record.user)->as_record, &e->of_record);
 	s->n++;
 }
 
@@ -274,7 +288,9 @@ void cache_forget(struct cache *c, struct str user)
 		return;
 	}
 	while ((u = hmap_get(c->users, user)))
-		drop(c, list_entry(u->entries.next, struct entry, of_user));
+		drop(c, list_empty(&u->as_user)
+				? list_entry(u->as_record.next, struct entry, of_record)
+				: list_entry(u->as_user.next, struct entry, of_user));
 }
 
 size_t cache_count(const struct cache *c)

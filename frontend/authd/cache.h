@@ -39,5 +39,6 @@ enum cache_found cache_find(struct cache *c, const struct cache_key *key,
 /* Keeps what ck was answered. AUTH_TEMPFAIL and the like are not kept. */
 void cache_keep(struct cache *c, const struct cache_key *key, const struct check *ck,
 		enum auth_result r);
-void cache_forget(struct cache *c, struct str user); /* p == NULL: everything */
+/* user: as it logs in, or the canonical name of its record; p == NULL: everything. */
+void cache_forget(struct cache *c, struct str user);
 size_t cache_count(const struct cache *c);

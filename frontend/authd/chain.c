@@ -431,12 +431,11 @@ void chain_leave(struct chain_waiter *w)
 void chain_forget(struct chain *ch, struct str user)
 {
 	cache_forget(ch->cache, user);
+	/* A check under way may turn out to be of this account under another of its names, so all count:
+	 * whoever asks from now on gets an answer from after this. */
 	list_foreach(e, &ch->flights) {
 		struct flight *f = list_entry(e, struct flight, link);
 
-		if (user.p && !str_eq(user, f->check.user))
-			continue;
-		/* Whoever asks from now on gets an answer from after this. */
 		flight_withdraw(f);
 		f->forgotten = true;
 	}

@@ -43,6 +43,6 @@ unsigned chain_kinds(const struct chain *ch);	/* CHECK_BIT of all that some prov
 unsigned chain_pending(const struct chain *ch); /* checks under way */
 void chain_ask(struct chain *ch, const struct chain_query *q, struct chain_waiter *w);
 void chain_leave(struct chain_waiter *w); /* no longer interested; NULL flight is fine */
-/* What is known of this user is out of date (user.p == NULL: of all): the cache forgets it, and what
- * is under way is not put into it. */
+/* What is known of this user, by any of its names, is out of date (user.p == NULL: of all): the cache
+ * forgets it, and what is under way is not put into it. */
 void chain_forget(struct chain *ch, struct str user);

@@ -5,14 +5,14 @@
 #include "common/ipc/supervise.h"
 #include "frontend/authd/chain.h"
 #include "frontend/authd/penalty.h"
-#include "frontend/authd/username.h"
 
 void revoke_user(struct authd *ad, struct str user, const char *why)
 {
 	struct buf b = BUF_INIT;
 
-	if (!username_valid(user)) {
-		LOG(L_WARN, "revocation of no valid name", L_S("user", user), L_C("by", why));
+	if (!user.n || user.n > IPC_NAME_MAX) {
+		LOG(L_WARN, "revocation without a name that can be one", L_S("user", user),
+		    L_C("by", why));
 		return;
 	}
 	LOG(L_INFO, "account revoked", L_S("user", user), L_C("by", why));
