@@ -53,7 +53,7 @@ CPPFLAGS += -DHAVE_ARGON2
 endif
 frontend_LIBS := -lev
 login_LIBS := -lssl -lcrypto -lev
-authd_LIBS := -lcrypto $(CRYPT) $(ARGON2) -lutf8proc -ljansson -lev -lpthread
+authd_LIBS := -lcurl -ljansson -lutf8proc -lcrypto $(CRYPT) $(ARGON2) -lev -lpthread
 backend_LIBS := -lcrypto -lev
 imapd_LIBS := -lutf8proc -lev -lpthread
 notifyd_LIBS := -lev
@@ -96,7 +96,7 @@ $(BUILD)/%.o: %.c
 # ---- unit tests: tests/unit/a/b_test.c tests a/b.c; cmocka --------------------------------------
 UNIT_SRC := $(call src,tests/unit)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
-ALL_LIBS := -lssl -lcrypto $(CRYPT) $(ARGON2) -lutf8proc -ljansson -lev -lpthread
+ALL_LIBS := -lcurl -ljansson -lssl -lcrypto $(CRYPT) $(ARGON2) -lutf8proc -lev -lpthread
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(STORE) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"

@@ -29,11 +29,13 @@ static _Noreturn void fail(const char *what, const char *why)
  * workers' links come behind this. */
 static void lock_in(struct authd *ad, int rundir)
 {
-	struct sandbox_rule rule = {rundir, SANDBOX_READ};
+	struct sandbox_rule rules[] = {{rundir, SANDBOX_READ},
+				       {oauth_directory(ad->oauth), SANDBOX_READ}};
+	size_t nrules = rules[1].fd < 0 ? 1 : 2;
 	struct err e;
 
 	signer_rundir(&ad->signer, rundir);
-	if (strcmp(ad->set->sandbox, "off") == 0 || sandbox_fs(&rule, 1, true, &e) == 0)
+	if (strcmp(ad->set->sandbox, "off") == 0 || sandbox_fs(rules, nrules, !ad->oauth, &e) == 0)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
@@ -120,6 +122,21 @@ static void make_providers(struct authd *ad)
 	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
 }
 
+static void make_oauth(struct authd *ad)
+{
+	struct err e;
+
+	ad->oauth = oauth_new(ad->loop, ad->jobs, ad->set, &e);
+	if (!ad->oauth && e.text[0])
+		fail("access tokens", e.text);
+}
+
+static void limit_hashes(const struct settings *set)
+{
+	pwhash_limit(&(struct pwhash_limits){.rounds = set->pwhash_rounds_max,
+					     .memory_kib = set->pwhash_memory_max * 1024});
+}
+
 static unsigned thread_count(const struct settings *set)
 {
 	long n = set->auth_threads ? (long)set->auth_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -151,6 +168,8 @@ int main(int argc, char **argv)
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);
+	limit_hashes(&set);
+	make_oauth(&ad);
 	make_providers(&ad);
 	ad.sup = link_new(ad.loop, SUP_FD, 64, &ops, &ad);
 	loop_signal_new(ad.loop, SIGTERM, on_stop, &ad);
