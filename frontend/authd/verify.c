@@ -10,7 +10,7 @@ struct verify {
 	struct check *check;
 	verify_fn *done;
 	enum auth_result result;
-	struct str odd;      /* scheme of a hash that wasn't computed, or empty ... */
+	struct str odd;	     /* scheme of a hash that wasn't computed, or empty ... */
 	const char *odd_why; /* ... and why */
 };
 

@@ -49,8 +49,8 @@ static bool date_of(const json_t *claims, const char *name, int64_t if_odd, int6
 	return true;
 }
 
-static const char *check_times(struct claims_verdict *v, const json_t *claims, int64_t now, int64_t leeway,
-			       bool must_expire)
+static const char *check_times(struct claims_verdict *v, const json_t *claims, int64_t now,
+			       int64_t leeway, bool must_expire)
 {
 	int64_t begin;
 
@@ -88,7 +88,8 @@ static bool has_scope(const json_t *scopes, struct str wanted)
 /* "scope" is the standard's name, "scp" what Azure and Okta write. */
 static bool has_all_scopes(const json_t *claims, struct str wanted)
 {
-	const json_t *scope = json_object_get(claims, "scope"), *scp = json_object_get(claims, "scp");
+	const json_t *scope = json_object_get(claims, "scope"),
+		     *scp = json_object_get(claims, "scp");
 
 	while (wanted.p && wanted.n) {
 		struct str one = word(&wanted);
@@ -109,10 +110,12 @@ static bool get_user(struct claims_verdict *v, const struct settings *set, const
 		user = name.n ? text_of(member(claims, name)) : STR_NONE;
 		/* An address that its owner never proved is anybody's. */
 		if (!user.n || str_has_nul(user) ||
-		    (str_eq(name, STR("email")) && json_is_false(json_object_get(claims, "email_verified"))))
+		    (str_eq(name, STR("email")) &&
+		     json_is_false(json_object_get(claims, "email_verified"))))
 			continue;
 		for (size_t i = 0; i < user.n; i++) {
-			bool upper = user.p[i] >= 'A' && user.p[i] <= 'Z' && set->oauth_username_lower;
+			bool upper =
+				user.p[i] >= 'A' && user.p[i] <= 'Z' && set->oauth_username_lower;
 
 			buf_putc(&v->user, upper ? (char)(user.p[i] + ('a' - 'A')) : user.p[i]);
 		}
@@ -138,8 +141,8 @@ static const char *check(struct claims_verdict *v, const struct settings *set, c
 	return NULL;
 }
 
-void claims_check(struct claims_verdict *v, const struct settings *set, const json_t *claims, int64_t now,
-		  bool must_expire)
+void claims_check(struct claims_verdict *v, const struct settings *set, const json_t *claims,
+		  int64_t now, bool must_expire)
 {
 	*v = (struct claims_verdict){.verdict = OAUTH_INVALID};
 	v->why = check_times(v, claims, now, (int64_t)set->oauth_leeway, must_expire);

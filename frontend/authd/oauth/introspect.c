@@ -17,8 +17,8 @@ static void put_encoded(struct buf *b, struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
-		    c == '.' || c == '_' || c == '~')
+		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+		    c == '-' || c == '.' || c == '_' || c == '~')
 			buf_putc(b, (char)c);
 		else
 			buf_printf(b, "%%%02X", c);
@@ -55,12 +55,14 @@ static void answered(void *ctx, const struct http_answer *a)
 	in->done(in->ctx, &v);
 }
 
-int introspect_start(struct introspect *in, struct http_client *http, struct str token, struct err *e)
+int introspect_start(struct introspect *in, struct http_client *http, struct str token,
+		     struct err *e)
 {
 	const struct settings *set = in->set;
 	struct buf url = BUF_INIT, body = BUF_INIT, auth = BUF_INIT;
 	struct str headers[3] = {STR("Accept: application/json")};
-	struct http_request r = {.headers = headers, .nheaders = 1, .timeout_ms = set->oauth_timeout};
+	struct http_request r = {
+		.headers = headers, .nheaders = 1, .timeout_ms = set->oauth_timeout};
 	bool post = mode_is(set, "post");
 
 	buf_puts(&url, set->oauth_introspection_url);
@@ -96,21 +98,24 @@ static bool refuses_token(const struct settings *set, unsigned status)
 	return !mode_is(set, "post") && (status == 400 || status == 401 || status == 403);
 }
 
-void introspect_judge(struct claims_verdict *v, const struct settings *set, unsigned status, struct str body,
-		      int64_t now)
+void introspect_judge(struct claims_verdict *v, const struct settings *set, unsigned status,
+		      struct str body, int64_t now)
 {
 	json_t *j = NULL, *active;
 
-	*v = (struct claims_verdict){.verdict = OAUTH_INVALID, .why = "the endpoint doesn't take it"};
+	*v = (struct claims_verdict){.verdict = OAUTH_INVALID,
+				     .why = "the endpoint doesn't take it"};
 	if (refuses_token(set, status))
 		return;
 	if (status == 200)
 		j = json_loadb(body.p ? body.p : "", body.n, JSON_REJECT_DUPLICATES, NULL);
 	active = json_object_get(j, "active");
 	if (status != 200)
-		judge_failure(v, status == 401 || status == 403 ? "the endpoint doesn't know OAUTH_CLIENT_ID"
-								  : "the endpoint's status is not 200");
-	else if (!json_is_object(j) || (active && !json_is_boolean(active)) || (!active && mode_is(set, "post")))
+		judge_failure(v, status == 401 || status == 403
+					 ? "the endpoint doesn't know OAUTH_CLIENT_ID"
+					 : "the endpoint's status is not 200");
+	else if (!json_is_object(j) || (active && !json_is_boolean(active)) ||
+		 (!active && mode_is(set, "post")))
 		judge_failure(v, "the endpoint's answer is not what RFC 7662 says");
 	else if (json_is_false(active))
 		v->why = "it is not active";

@@ -16,8 +16,9 @@ struct introspect {
 	void *ctx;
 };
 /* in stays where it is until done, which is never called from within. -1: it could not even begin. */
-int introspect_start(struct introspect *in, struct http_client *http, struct str token, struct err *e);
+int introspect_start(struct introspect *in, struct http_client *http, struct str token,
+		     struct err *e);
 
 /* What an answer means. Pure. */
-void introspect_judge(struct claims_verdict *v, const struct settings *set, unsigned status, struct str body,
-		      int64_t now);
+void introspect_judge(struct claims_verdict *v, const struct settings *set, unsigned status,
+		      struct str body, int64_t now);

@@ -44,7 +44,8 @@ static EVP_PKEY *rsa_key(const json_t *o)
 	EVP_PKEY *key = NULL;
 
 	/* A public exponent of more than 8 bytes is nobody's, but makes us slow. */
-	if (bytes_of(o, "n", &n) && bytes_of(o, "e", &e) && n.n <= RSA_BITS_MAX / 8 + 1 && e.n <= 8) {
+	if (bytes_of(o, "n", &n) && bytes_of(o, "e", &e) && n.n <= RSA_BITS_MAX / 8 + 1 &&
+	    e.n <= 8) {
 		bn = BN_bin2bn((const unsigned char *)buf_str(&n).p, (int)n.n, NULL);
 		be = BN_bin2bn((const unsigned char *)buf_str(&e).p, (int)e.n, NULL);
 	}
@@ -70,10 +71,11 @@ static EVP_PKEY *ec_key(const json_t *o)
 	EVP_PKEY *key = NULL;
 
 	buf_putc(&point, 4); /* uncompressed */
-	if (size && bld && bytes_of(o, "x", &point) && point.n == 1 + size && bytes_of(o, "y", &point) &&
-	    point.n == 1 + 2 * size &&
+	if (size && bld && bytes_of(o, "x", &point) && point.n == 1 + size &&
+	    bytes_of(o, "y", &point) && point.n == 1 + 2 * size &&
 	    OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) &&
-	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, buf_str(&point).p, point.n))
+	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, buf_str(&point).p,
+					     point.n))
 		key = from_params("EC", bld);
 	OSSL_PARAM_BLD_free(bld);
 	buf_deinit(&point);
@@ -86,8 +88,8 @@ static EVP_PKEY *ed25519_key(const json_t *o)
 	EVP_PKEY *key = NULL;
 
 	if (strcmp(text_of(o, "crv"), "Ed25519") == 0 && bytes_of(o, "x", &x) && x.n == 32)
-		key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)buf_str(&x).p,
-						  x.n);
+		key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
+						  (const unsigned char *)buf_str(&x).p, x.n);
 	buf_deinit(&x);
 	return key;
 }
@@ -109,13 +111,16 @@ static void add_key(struct jwks *s, const json_t *o)
 	const json_t *kid = json_object_get(o, "kid");
 	struct jwk k = {.alg = jws_alg_find(alg)};
 
-	if (json_is_object(o) && (!use[0] || strcmp(use, "sig") == 0) && (!alg[0] || k.alg < JWS_ALG_N))
+	if (json_is_object(o) && (!use[0] || strcmp(use, "sig") == 0) &&
+	    (!alg[0] || k.alg < JWS_ALG_N))
 		k.key = key_of(o);
 	if (!k.key) {
 		s->skipped++;
 		return;
 	}
-	k.kid = json_is_string(kid) ? str_dup(str_mem(json_string_value(kid), json_string_length(kid))) : NULL;
+	k.kid = json_is_string(kid)
+			? str_dup(str_mem(json_string_value(kid), json_string_length(kid)))
+			: NULL;
 	*vec_push(&s->keys) = k;
 }
 
@@ -241,7 +246,8 @@ static bool verify(EVP_PKEY *key, const struct jws *j, struct str signature)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *pctx = NULL;
-	bool ok = ctx && EVP_DigestVerifyInit_ex(ctx, &pctx, digest_of(j->alg), NULL, NULL, key, NULL) == 1;
+	bool ok = ctx && EVP_DigestVerifyInit_ex(ctx, &pctx, digest_of(j->alg), NULL, NULL, key,
+						 NULL) == 1;
 
 	if (ok && j->alg == JWS_PS256)
 		ok = EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) == 1 &&

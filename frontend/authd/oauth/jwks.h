@@ -13,7 +13,7 @@
 #define JWKS_TRIES_MAX 8 /* keys that one token is tried with */
 
 struct jwk {
-	char *kid;        /* NULL: none */
+	char *kid;	  /* NULL: none */
 	enum jws_alg alg; /* the one it is for; JWS_ALG_N: any that its type allows */
 	EVP_PKEY *key;
 };

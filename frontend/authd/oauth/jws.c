@@ -3,7 +3,8 @@
 #include "common/base/base64.h"
 #include "common/base/ensure.h"
 
-static const char *const names[JWS_ALG_N] = {"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"};
+static const char *const names[JWS_ALG_N] = {"RS256", "RS384", "RS512", "PS256",
+					     "ES256", "ES384", "EdDSA"};
 
 enum jws_alg jws_alg_find(const char *name)
 {

@@ -6,14 +6,23 @@
 
 /* Those that are made with a private key (RFC 7518 3.1, RFC 8037). "none" and the HS* ones, which a
  * public key would do for, don't exist here. */
-enum jws_alg { JWS_RS256, JWS_RS384, JWS_RS512, JWS_PS256, JWS_ES256, JWS_ES384, JWS_EDDSA, JWS_ALG_N };
+enum jws_alg {
+	JWS_RS256,
+	JWS_RS384,
+	JWS_RS512,
+	JWS_PS256,
+	JWS_ES256,
+	JWS_ES384,
+	JWS_EDDSA,
+	JWS_ALG_N
+};
 enum jws_alg jws_alg_find(const char *name); /* JWS_ALG_N: not one of ours */
 
 struct jws {
 	enum jws_alg alg;
-	struct str kid;     /* p == NULL: none; lies in header */
+	struct str kid; /* p == NULL: none; lies in header */
 	json_t *header, *claims;
-	struct str input;   /* what is signed; points into the token */
+	struct str input; /* what is signed; points into the token */
 	struct buf signature;
 };
 

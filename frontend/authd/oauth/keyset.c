@@ -21,7 +21,7 @@ struct keyset {
 	struct http_call *call;
 	struct loop_timer *timer;
 	struct list waiters;
-	uint64_t begun; /* the last fetch; 0: none yet */
+	uint64_t begun;	 /* the last fetch; 0: none yet */
 	unsigned failed; /* fetches in a row */
 };
 
@@ -123,7 +123,8 @@ static void tell_waiters(struct keyset *k, bool fetched)
 static uint64_t retry_after(const struct keyset *k)
 {
 	uint64_t ms = k->set->oauth_jwks_pause << (k->failed < 10 ? k->failed : 10);
-	uint64_t most = k->set->oauth_jwks_pause > RETRY_MAX_MS ? k->set->oauth_jwks_pause : RETRY_MAX_MS;
+	uint64_t most =
+		k->set->oauth_jwks_pause > RETRY_MAX_MS ? k->set->oauth_jwks_pause : RETRY_MAX_MS;
 
 	return ms < most ? ms : most;
 }
@@ -131,8 +132,8 @@ static uint64_t retry_after(const struct keyset *k)
 static void fetch_failed(struct keyset *k, const char *why)
 {
 	if (k->failed++ == 0)
-		LOG(L_WARN, "token keys not fetched", L_C("url", k->set->oauth_jwks_url), L_C("error", why),
-		    L_U("kept", k->keys ? k->keys->keys.n : 0));
+		LOG(L_WARN, "token keys not fetched", L_C("url", k->set->oauth_jwks_url),
+		    L_C("error", why), L_U("kept", k->keys ? k->keys->keys.n : 0));
 	loop_timer_set(k->timer, retry_after(k));
 	tell_waiters(k, false);
 }
@@ -164,8 +165,11 @@ static void fetch(void *ctx)
 {
 	static const struct str accept = {"Accept: application/json", 24};
 	struct keyset *k = ctx;
-	struct http_request r = {.method = "GET", .url = k->set->oauth_jwks_url, .headers = &accept,
-				 .nheaders = 1, .timeout_ms = k->set->oauth_timeout};
+	struct http_request r = {.method = "GET",
+				 .url = k->set->oauth_jwks_url,
+				 .headers = &accept,
+				 .nheaders = 1,
+				 .timeout_ms = k->set->oauth_timeout};
 	struct err e;
 
 	if (k->call)
@@ -201,7 +205,8 @@ int keyset_directory(const struct keyset *k)
 	return k ? k->dir : -1;
 }
 
-struct keyset *keyset_new(struct loop *l, struct http_client *http, const struct settings *set, struct err *e)
+struct keyset *keyset_new(struct loop *l, struct http_client *http, const struct settings *set,
+			  struct err *e)
 {
 	struct keyset *k;
 

@@ -14,7 +14,8 @@ struct keyset;
 struct loop;
 
 /* NULL: no such setting is made, or (e->text is not empty) the file can't be read. */
-struct keyset *keyset_new(struct loop *l, struct http_client *http, const struct settings *set, struct err *e);
+struct keyset *keyset_new(struct loop *l, struct http_client *http, const struct settings *set,
+			  struct err *e);
 /* Directory of the file, which has to stay readable; -1 where there is none. */
 int keyset_directory(const struct keyset *k);
 

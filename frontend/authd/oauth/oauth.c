@@ -20,7 +20,7 @@ struct oauth {
 	struct tokencache *cache;
 	struct list lookups;
 	size_t nlookups;
-	bool down; /* the endpoint didn't answer last time */
+	bool down;	 /* the endpoint didn't answer last time */
 	struct buf user; /* of the answer that was given at once */
 };
 
@@ -110,7 +110,8 @@ static bool settle_as(struct lookup *l, enum oauth_verdict v, const char *why)
 static void note_endpoint(struct oauth *o, bool up, const char *why)
 {
 	if (o->down != !up)
-		LOG(up ? L_INFO : L_WARN, up ? "token endpoint answers again" : "token endpoint unavailable",
+		LOG(up ? L_INFO : L_WARN,
+		    up ? "token endpoint answers again" : "token endpoint unavailable",
 		    L_C("url", o->set->oauth_introspection_url), L_C("error", up ? "" : why));
 	o->down = !up;
 }
@@ -131,7 +132,8 @@ static bool ask_endpoint(struct lookup *l)
 	struct err e;
 
 	if (!o->set->oauth_introspection_url[0])
-		return settle_as(l, OAUTH_INVALID, "it is no JWT, and no endpoint is set that could know it");
+		return settle_as(l, OAUTH_INVALID,
+				 "it is no JWT, and no endpoint is set that could know it");
 	l->introspect = (struct introspect){.set = o->set, .done = introspected, .ctx = l};
 	if (introspect_start(&l->introspect, o->http, secret_str(&l->token), &e) == 0)
 		return false;
@@ -211,7 +213,8 @@ static bool is_token(struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if ((c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && !strchr("-._~+/=", c))
+		if ((c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') &&
+		    !strchr("-._~+/=", c))
 			return false;
 	}
 	return s.n > 0 && s.n <= OAUTH_TOKEN_MAX && !str_has_nul(s);
@@ -228,7 +231,8 @@ static struct lookup *find(struct oauth *o, const uint8_t key[TOKENCACHE_KEY])
 	return NULL;
 }
 
-static struct lookup *lookup_new(struct oauth *o, const uint8_t key[TOKENCACHE_KEY], struct str token)
+static struct lookup *lookup_new(struct oauth *o, const uint8_t key[TOKENCACHE_KEY],
+				 struct str token)
 {
 	struct lookup *l = xcalloc(1, sizeof *l);
 
@@ -250,7 +254,8 @@ static bool answer_at_once(struct oauth_waiter *w, enum oauth_verdict v, const c
 }
 
 /* True: it is settled already; the answer lies in w. */
-static bool begin(struct oauth *o, const uint8_t key[TOKENCACHE_KEY], struct str token, struct oauth_waiter *w)
+static bool begin(struct oauth *o, const uint8_t key[TOKENCACHE_KEY], struct str token,
+		  struct oauth_waiter *w)
 {
 	struct lookup *l = lookup_new(o, key, token);
 	bool here = o->keys && jws_looks_like(token);
@@ -275,7 +280,8 @@ bool oauth_check(struct oauth *o, struct str token, struct oauth_waiter *w)
 
 	list_init(&w->link);
 	if (!is_token(token))
-		return answer_at_once(w, OAUTH_INVALID, "it has letters that no token has, or too many");
+		return answer_at_once(w, OAUTH_INVALID,
+				      "it has letters that no token has, or too many");
 	tokencache_key(o->cache, token, key);
 	if (tokencache_get(o->cache, key, &known) == TOKENCACHE_FRESH) {
 		give(w, known);
@@ -332,8 +338,10 @@ static struct http_client *make_client(struct loop *l, const struct settings *se
 	struct buf ca = BUF_INIT;
 	struct http_client *c = NULL;
 	struct http_opts opts = {.max_calls = (unsigned)set->oauth_calls_max + 1,
-				 .max_connections = CONNECTIONS_MAX, .connect_ms = set->oauth_timeout,
-				 .answer_max = ANSWER_MAX, .user_agent = "posthouse"};
+				 .max_connections = CONNECTIONS_MAX,
+				 .connect_ms = set->oauth_timeout,
+				 .answer_max = ANSWER_MAX,
+				 .user_agent = "posthouse"};
 
 	if (!set->oauth_ca_file[0] || read_pem(set->oauth_ca_file, &ca, e) == 0) {
 		opts.ca_pem = buf_str(&ca);
@@ -345,12 +353,14 @@ static struct http_client *make_client(struct loop *l, const struct settings *se
 
 static void warn_of_open_doors(const struct settings *set)
 {
-	if ((set->oauth_jwks_url[0] || set->oauth_jwks_file[0]) && (!set->oauth_issuer[0] || !set->oauth_audience[0]))
+	if ((set->oauth_jwks_url[0] || set->oauth_jwks_file[0]) &&
+	    (!set->oauth_issuer[0] || !set->oauth_audience[0]))
 		LOG(L_WARN, "tokens are taken that were made for others",
 		    L_C("hint", "set OAUTH_ISSUER and OAUTH_AUDIENCE"));
 }
 
-struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings *set, struct err *e)
+struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings *set,
+			struct err *e)
 {
 	struct oauth *o;
 	struct http_client *http;

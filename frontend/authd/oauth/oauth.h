@@ -20,7 +20,8 @@ bool oauth_configured(const struct settings *set);
 /* Reads the files that the settings name: before the process is locked in. NULL: not configured, or
  * (e->text is not empty) something is wrong. Lives as long as the process. */
 struct err;
-struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings *set, struct err *e);
+struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings *set,
+			struct err *e);
 /* A directory that has to stay readable when the process is locked in; -1: none. */
 int oauth_directory(const struct oauth *o);
 

@@ -69,8 +69,8 @@ void tokencache_key(const struct tokencache *c, struct str token, uint8_t key[TO
 {
 	unsigned n = 0;
 
-	ASSERT(HMAC(EVP_sha256(), c->secret, sizeof c->secret, (const unsigned char *)token.p, token.n, key,
-		    &n) != NULL);
+	ASSERT(HMAC(EVP_sha256(), c->secret, sizeof c->secret, (const unsigned char *)token.p,
+		    token.n, key, &n) != NULL);
 }
 
 enum tokencache_age tokencache_get(struct tokencache *c, const uint8_t key[TOKENCACHE_KEY],
@@ -94,10 +94,12 @@ enum tokencache_age tokencache_get(struct tokencache *c, const uint8_t key[TOKEN
 	return TOKENCACHE_NONE;
 }
 
-void tokencache_put(struct tokencache *c, const uint8_t key[TOKENCACHE_KEY], const struct claims_verdict *v)
+void tokencache_put(struct tokencache *c, const uint8_t key[TOKENCACHE_KEY],
+		    const struct claims_verdict *v)
 {
 	struct entry *e = hmap_get(c->map, key_str(key));
-	uint64_t ttl = v->verdict == OAUTH_VALID ? c->set->oauth_cache_ttl : c->set->auth_cache_negative_ttl;
+	uint64_t ttl = v->verdict == OAUTH_VALID ? c->set->oauth_cache_ttl
+						 : c->set->auth_cache_negative_ttl;
 
 	if (v->verdict == OAUTH_UNAVAILABLE || c->set->oauth_cache_size == 0)
 		return;

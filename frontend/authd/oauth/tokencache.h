@@ -19,5 +19,6 @@ enum tokencache_age { TOKENCACHE_NONE, TOKENCACHE_STALE, TOKENCACHE_FRESH };
 enum tokencache_age tokencache_get(struct tokencache *c, const uint8_t key[TOKENCACHE_KEY],
 				   const struct claims_verdict **v);
 /* OAUTH_UNAVAILABLE is not kept. */
-void tokencache_put(struct tokencache *c, const uint8_t key[TOKENCACHE_KEY], const struct claims_verdict *v);
+void tokencache_put(struct tokencache *c, const uint8_t key[TOKENCACHE_KEY],
+		    const struct claims_verdict *v);
 void tokencache_forget(struct tokencache *c, struct str user); /* p == NULL: all */

@@ -13,8 +13,9 @@ static enum mech_step begin(struct mech_exchange *x, struct str initial, bool ha
 		return MECH_MALFORMED; /* the server speaks first */
 	if (gethostname(host, sizeof host - 1) || !host[0])
 		snprintf(host, sizeof host, "localhost");
-	x->cram_challenge = str_c(arena_printf(&x->arena, "<%016llx.%lld@%s>", (unsigned long long)rand_u64(),
-					       (long long)clock_wall_s(), host));
+	x->cram_challenge =
+		str_c(arena_printf(&x->arena, "<%016llx.%lld@%s>", (unsigned long long)rand_u64(),
+				   (long long)clock_wall_s(), host));
 	buf_str_put(&x->challenge, x->cram_challenge);
 	return MECH_CHALLENGE;
 }

@@ -3,8 +3,15 @@
 #include "common/base/ensure.h"
 
 static const struct mech *const mechs[] = {
-	&mech_plain,	    &mech_login,	      &mech_cram_md5,	  &mech_scram_sha_1,
-	&mech_scram_sha_1_plus, &mech_scram_sha_256, &mech_scram_sha_256_plus, &mech_oauthbearer, &mech_xoauth2,
+	&mech_plain,
+	&mech_login,
+	&mech_cram_md5,
+	&mech_scram_sha_1,
+	&mech_scram_sha_1_plus,
+	&mech_scram_sha_256,
+	&mech_scram_sha_256_plus,
+	&mech_oauthbearer,
+	&mech_xoauth2,
 };
 
 unsigned mech_possible(const struct settings *set, unsigned kinds)

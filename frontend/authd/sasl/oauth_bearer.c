@@ -28,10 +28,12 @@ static bool is_xoauth2(const struct mech_exchange *x)
 static enum mech_step refuse(struct bearer *b, bool scope, const char *why)
 {
 	struct mech_exchange *x = b->x;
-	const char *status = is_xoauth2(x) ? (scope ? "403" : "401") : scope ? "insufficient_scope" : "invalid_token";
+	const char *status = is_xoauth2(x) ? (scope ? "403" : "401")
+			     : scope	   ? "insufficient_scope"
+					   : "invalid_token";
 
-	LOG(L_INFO, "token refused", L_S("session", x->facts->session), L_S("user", b->message.user),
-	    L_C("error", why));
+	LOG(L_INFO, "token refused", L_S("session", x->facts->session),
+	    L_S("user", b->message.user), L_C("error", why));
 	oauth_message_error(&x->challenge, is_xoauth2(x), status, x->set->oauth_scope,
 			    x->set->oauth_openid_configuration);
 	/* One who shows the same bad token again and again guesses once. */
@@ -101,7 +103,8 @@ static enum mech_step first(struct bearer *b, struct str message)
 	struct mech_exchange *x = b->x;
 	struct str kept = arena_str(&x->arena, message);
 
-	if (!(is_xoauth2(x) ? oauth_message_xoauth2 : oauth_message_bearer)(&b->message, &x->arena, kept))
+	if (!(is_xoauth2(x) ? oauth_message_xoauth2 : oauth_message_bearer)(&b->message, &x->arena,
+									    kept))
 		return MECH_MALFORMED;
 	b->waiter.done = token_checked;
 	return oauth_check(x->authd->oauth, b->message.token, &b->waiter) ? answer(b) : MECH_WAIT;
@@ -138,8 +141,12 @@ static void end(struct mech_exchange *x)
 		secret_zero((char *)(uintptr_t)b->message.token.p, b->message.token.n);
 }
 
-#define BEARER(name, sasl)                                                                             \
-	const struct mech name = {.id = sasl, .kinds = CHECK_BIT(CHECK_TRUSTED), .possible = possible, \
-				  .begin = begin, .step = step, .end = end}
+#define BEARER(name, sasl)                                                                         \
+	const struct mech name = {.id = sasl,                                                      \
+				  .kinds = CHECK_BIT(CHECK_TRUSTED),                               \
+				  .possible = possible,                                            \
+				  .begin = begin,                                                  \
+				  .step = step,                                                    \
+				  .end = end}
 BEARER(mech_oauthbearer, SASL_OAUTHBEARER);
 BEARER(mech_xoauth2, SASL_XOAUTH2);

@@ -17,7 +17,8 @@ struct scram {
 	struct mech_exchange *x; /* NULL: it is over; freed when the job has come back */
 	enum { FIRST, FINAL, LAST } expected;
 	struct scram_first first;
-	struct str binding; /* the data that the client must have seen too; empty where none was asked for */
+	struct str
+		binding; /* the data that the client must have seen too; empty where none was asked for */
 	struct str server_first, nonce;
 	struct scram_account account;
 	enum auth_result refusal; /* AUTH_OK where somebody can prove something */
@@ -35,8 +36,9 @@ static bool is_plus(const struct mech_exchange *x)
 
 static enum scram_hash hash_of(const struct mech_exchange *x)
 {
-	return x->mech->id == SASL_SCRAM_SHA_1 || x->mech->id == SASL_SCRAM_SHA_1_PLUS ? SCRAM_SHA_1
-											 : SCRAM_SHA_256;
+	return x->mech->id == SASL_SCRAM_SHA_1 || x->mech->id == SASL_SCRAM_SHA_1_PLUS
+		       ? SCRAM_SHA_1
+		       : SCRAM_SHA_256;
 }
 
 static enum mech_step refuse(struct mech_exchange *x, enum auth_result r, const char *text)
@@ -51,7 +53,8 @@ static enum mech_step refuse(struct mech_exchange *x, enum auth_result r, const 
 /* Was the -PLUS form of this mechanism named in CAPABILITY on this connection? */
 static bool plus_was_offered(const struct mech_exchange *x)
 {
-	unsigned plus = SASL_BIT(hash_of(x) == SCRAM_SHA_1 ? SASL_SCRAM_SHA_1_PLUS : SASL_SCRAM_SHA_256_PLUS);
+	unsigned plus = SASL_BIT(hash_of(x) == SCRAM_SHA_1 ? SASL_SCRAM_SHA_1_PLUS
+							   : SASL_SCRAM_SHA_256_PLUS);
 	struct str only = str_c(x->set->imap_capability), unknown;
 
 	return (x->authd->mechanisms & plus) && x->facts->tls &&
@@ -109,7 +112,8 @@ static enum mech_step client_first(struct mech_exchange *x, struct str message)
 	fault = binding_fault(x, s);
 	if (fault) {
 		LOG(L_WARN, "channel binding refused", L_S("session", x->facts->session),
-		    L_C("mechanism", sasl_name(x->mech->id)), L_S("flag", s->first.gs2), L_C("error", fault));
+		    L_C("mechanism", sasl_name(x->mech->id)), L_S("flag", s->first.gs2),
+		    L_C("error", fault));
 		return refuse(x, AUTH_IMPOSSIBLE, fault);
 	}
 	x->kind = CHECK_SCRAM;
@@ -278,9 +282,13 @@ static void end(struct mech_exchange *x)
 	x->state = NULL;
 }
 
-#define SCRAM(name, sasl)                                                                             \
-	const struct mech name = {.id = sasl, .kinds = CHECK_BIT(CHECK_SCRAM), .begin = begin,        \
-				  .step = step, .checked = checked, .end = end}
+#define SCRAM(name, sasl)                                                                          \
+	const struct mech name = {.id = sasl,                                                      \
+				  .kinds = CHECK_BIT(CHECK_SCRAM),                                 \
+				  .begin = begin,                                                  \
+				  .step = step,                                                    \
+				  .checked = checked,                                              \
+				  .end = end}
 SCRAM(mech_scram_sha_1, SASL_SCRAM_SHA_1);
 SCRAM(mech_scram_sha_1_plus, SASL_SCRAM_SHA_1_PLUS);
 SCRAM(mech_scram_sha_256, SASL_SCRAM_SHA_256);

@@ -23,7 +23,8 @@ void scram_account_salt(struct scram_keys *k, const uint8_t secret[32], struct s
 static bool usable(const struct credential *cr, const struct check *c, enum scram_hash hash,
 		   struct scram_keys *k)
 {
-	return verify_for_service(cr, c->facts.protocol) && scram_keys_parse(k, cr->hash) && k->hash == hash;
+	return verify_for_service(cr, c->facts.protocol) && scram_keys_parse(k, cr->hash) &&
+	       k->hash == hash;
 }
 
 static bool same_offer(const struct scram_keys *a, const struct scram_keys *b)
@@ -41,7 +42,8 @@ static void add_plain(struct scram_account *a, struct str password)
 	a->slow = true;
 }
 
-static void add_credential(struct scram_account *a, const struct credential *cr, const struct check *c)
+static void add_credential(struct scram_account *a, const struct credential *cr,
+			   const struct check *c)
 {
 	struct scram_keys k;
 	struct buf plain = BUF_INIT;

@@ -47,8 +47,8 @@ static bool is_binding_name(struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' &&
-		    c != '-')
+		if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') &&
+		    c != '.' && c != '-')
 			return false;
 	}
 	return s.n > 0 && s.n <= 64;
@@ -58,7 +58,8 @@ static bool is_binding_name(struct str s)
 static bool is_extension(struct str s)
 {
 	return s.n >= 2 && s.p[1] == '=' && s.p[0] != 'm' &&
-	       ((s.p[0] >= 'a' && s.p[0] <= 'z') || (s.p[0] >= 'A' && s.p[0] <= 'Z')) && !str_has_nul(s);
+	       ((s.p[0] >= 'a' && s.p[0] <= 'z') || (s.p[0] >= 'A' && s.p[0] <= 'Z')) &&
+	       !str_has_nul(s);
 }
 
 bool scram_gs2_parse(struct scram_first *f, struct arena *a, struct str *rest)
@@ -104,7 +105,8 @@ bool scram_first_parse(struct scram_first *f, struct arena *a, struct str m)
 static bool decode(struct arena *a, struct str text, size_t max, struct str *out)
 {
 	struct buf b = BUF_INIT;
-	bool ok = text.n <= max * 4 / 3 + 4 && base64_decode(&b, text) == 0 && b.n > 0 && b.n <= max;
+	bool ok =
+		text.n <= max * 4 / 3 + 4 && base64_decode(&b, text) == 0 && b.n > 0 && b.n <= max;
 
 	if (ok)
 		*out = arena_str(a, buf_str(&b));
@@ -134,8 +136,8 @@ bool scram_final_parse(struct scram_final *f, struct arena *a, struct str m)
 	       decode(a, str_from(m, last + 3), 64, &f->proof);
 }
 
-void scram_server_first(struct buf *out, struct str client_nonce, struct str server_nonce, struct str salt,
-			uint32_t iterations)
+void scram_server_first(struct buf *out, struct str client_nonce, struct str server_nonce,
+			struct str salt, uint32_t iterations)
 {
 	buf_puts(out, "r=");
 	buf_str_put(out, client_nonce);

@@ -12,10 +12,10 @@
 #define SCRAM_CBIND_MAX 4096 /* GS2 header and channel binding data together */
 
 struct scram_first {
-	char binding;           /* 'n': can't; 'y': could, but thinks that we can't; 'p': does */
-	struct str binding_name; /* with 'p' */
-	struct str gs2;         /* the GS2 header, with its last comma */
-	struct str bare;        /* what the signatures cover */
+	char binding;		  /* 'n': can't; 'y': could, but thinks that we can't; 'p': does */
+	struct str binding_name;  /* with 'p' */
+	struct str gs2;		  /* the GS2 header, with its last comma */
+	struct str bare;	  /* what the signatures cover */
 	struct str user, authzid; /* unescaped, in the arena; authzid may be empty */
 	struct str nonce;
 };
@@ -28,12 +28,12 @@ struct scram_final {
 	struct str cbind; /* decoded, in the arena */
 	struct str nonce;
 	struct str unproven; /* the message without its proof */
-	struct str proof; /* decoded, in the arena */
+	struct str proof;    /* decoded, in the arena */
 };
 bool scram_final_parse(struct scram_final *f, struct arena *a, struct str m);
 
 /* "r=..,s=..,i=.." */
-void scram_server_first(struct buf *out, struct str client_nonce, struct str server_nonce, struct str salt,
-			uint32_t iterations);
+void scram_server_first(struct buf *out, struct str client_nonce, struct str server_nonce,
+			struct str salt, uint32_t iterations);
 /* "v=.." */
 void scram_server_final(struct buf *out, struct str signature);
