@@ -126,7 +126,7 @@ fuzz:
 	$(MAKE) CC=clang BUILD=build/fuzz CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
 		LDFLAGS='-fsanitize=address,undefined -pie' fuzz-bins
 fuzz-bins: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(STORE) $(LIB)
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FRONTEND) $(STORE) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -pie -o $@ $^ $(ALL_LIBS)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pwhash: does this password belong to this hash? Slow on purpose, thread-safe, for I/O threads. */
 #pragma once
-#include "common/base/str.h"
+#include "common/base/buf.h"
 
 enum pwhash_result {
 	PWHASH_MATCH,
@@ -38,5 +38,4 @@ enum pwhash_result pwhash_check(struct str hash, struct str password);
 enum pwhash_result pwhash_check_cram(struct str hash, struct str challenge, struct str digest);
 
 /* The password itself, where the hash is one of the plain schemes; appended to *out. */
-struct buf;
 bool pwhash_plain(struct str hash, struct buf *out);

@@ -22,9 +22,15 @@ bool jws_base64url(struct buf *out, struct str text)
 
 	for (size_t i = 0; i < text.n; i++) {
 		char c = text.p[i];
+		int value = base64_value(c);
 
 		/* The other alphabet's letters, and padding, are none of this one. */
-		buf_putc(&plain, c == '-' ? '+' : c == '_' ? '/' : base64_value(c) < 62 ? c : '!');
+		if (c == '-')
+			buf_putc(&plain, '+');
+		else if (c == '_')
+			buf_putc(&plain, '/');
+		else
+			buf_putc(&plain, value >= 0 && value < 62 ? c : '!');
 	}
 	while (plain.n % 4 != 0)
 		buf_putc(&plain, '=');
