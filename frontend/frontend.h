@@ -16,7 +16,7 @@
 struct port { /* one address that is listened on, by each worker with a socket of its own */
 	char host[64];
 	uint16_t number;
-	bool tls;
+	bool tls, proxied;
 };
 
 struct child { /* a login worker or authd */
@@ -32,7 +32,9 @@ struct child { /* a login worker or authd */
 
 	/* workers only */
 	int listeners[PORTS_MAX]; /* kept over restarts, with the connections in their backlogs */
-	bool linked;		  /* it was given a link to the backend */
+	int ipcount,
+		ipcount_shared; /* its table: descriptors that write and that only read; kept too */
+	bool linked;		/* it was given a link to the backend */
 	struct loop_timer *connect;
 	unsigned connect_tries;
 	uint32_t prelogin, sessions; /* as it said last */
@@ -55,7 +57,8 @@ struct frontend {
 	struct child authd;
 	struct child *workers;
 	unsigned nworkers;
-	struct watched cert, key, passwd;
+	struct watched cert, key, passwd, access;
+	uint64_t ipcount_key[2]; /* for the workers' tables of connections per address */
 	int rundir;
 	struct loop_timer *tick;
 	struct control_server *control;
@@ -75,6 +78,7 @@ void child_start(struct child *c);
 void child_exited(struct frontend *f, pid_t pid, int status);
 void child_send_cert(struct child *worker);
 void child_send_passwd(struct frontend *f);
+void child_send_access(struct child *worker);
 void child_signal_all(struct frontend *f, int signo);
 bool child_any_left(const struct frontend *f);
 

@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 #include "common/base/ensure.h"
 #include "common/base/log.h"
+#include "common/base/rand.h"
 #include "common/imap/caps.h"
+#include "common/io/netlist.h"
+#include "common/ipc/ipcount.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "common/sys/sdnotify.h"
@@ -147,14 +150,39 @@ static void warn_of_capabilities(const struct settings *set)
 		    L_S("name", word));
 }
 
+static int check_exempt(const struct settings *set, struct err *e)
+{
+	struct netlist l;
+
+	if (netlist_parse(&l, set->limit_exempt, "LIMIT_EXEMPT", e))
+		return -1;
+	netlist_deinit(&l);
+	return 0;
+}
+
 static void prepare(struct frontend *f)
 {
 	struct err e;
 
-	if (ports_read(f, &e) || check_user("LOGIN_USER", f->set->login_user, &e) ||
+	if (ports_read(f, &e) || check_exempt(f->set, &e) ||
+	    check_user("LOGIN_USER", f->set->login_user, &e) ||
 	    check_user("AUTH_USER", f->set->auth_user, &e) || files_open(f, &e))
 		fail("settings", &e);
 	warn_of_capabilities(f->set);
+}
+
+static void open_worker(struct frontend *f, unsigned i)
+{
+	struct child *c = &f->workers[i];
+	struct err e;
+
+	child_init(f, c, "login", i + 1);
+	if (ports_open(f, c, &e))
+		fail("listen", &e);
+	if (ipcount_make(f->set->maxprelogin, &c->ipcount, &c->ipcount_shared)) {
+		err_sys(&e, "counters");
+		fail("start", &e);
+	}
 }
 
 static void open_for_business(struct frontend *f)
@@ -166,12 +194,10 @@ static void open_for_business(struct frontend *f)
 	list_init(&f->revoking);
 	f->nworkers = worker_count(f->set);
 	f->workers = xcalloc(f->nworkers, sizeof(*f->workers));
+	rand_bytes(f->ipcount_key, sizeof(f->ipcount_key));
 	child_init(f, &f->authd, "authd", 0);
-	for (unsigned i = 0; i < f->nworkers; i++) {
-		child_init(f, &f->workers[i], "login", i + 1);
-		if (ports_open(f, &f->workers[i], &e))
-			fail("listen", &e);
-	}
+	for (unsigned i = 0; i < f->nworkers; i++)
+		open_worker(f, i);
 	f->control = control_server_new(f->loop, f->set->rundir, "frontend", on_request, f, &e);
 	if (!f->control)
 		fail("control", &e);

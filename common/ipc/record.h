@@ -24,7 +24,7 @@ struct session_facts {
 	struct str session;  /* session id, [A-Za-z0-9]{1,32}, on every log line */
 	struct str rip, lip; /* printable addresses without port */
 	uint16_t rport, lport;
-	bool tls;	     /* the client's bytes come through the login worker */
+	bool tls;            /* with the login worker, or with a load balancer that is believed (PROXY_TLS) */
 	struct str tls_info; /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty */
 	uint64_t
 		begun_ms; /* authd: when it began to look at this login, by the clock on the wall: what was

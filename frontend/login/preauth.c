@@ -127,8 +127,8 @@ static void run_starttls(struct session *s)
 		bad(s, "STARTTLS has no arguments.");
 		return;
 	}
-	if (s->tls || !s->worker->set->imapdstarttls) {
-		bad(s, s->tls ? "TLS is in use already." : "STARTTLS is not offered.");
+	if (session_secure(s) || !s->worker->set->imapdstarttls) {
+		bad(s, session_secure(s) ? "TLS is in use already." : "STARTTLS is not offered.");
 		return;
 	}
 	if (!s->worker->tls) {

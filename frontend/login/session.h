@@ -9,6 +9,7 @@
 #include "common/io/conn.h"
 #include "common/io/sock.h"
 #include "common/ipc/auth.h"
+#include "frontend/login/proxied.h"
 #include "frontend/login/worker.h"
 
 enum session_state {
@@ -36,11 +37,14 @@ struct session {
 	struct buf answer;	     /* what is said after the penalty */
 	unsigned bad, refused;
 	bool loopback;
+	bool counted;		 /* under MAXPERIP, as addr */
+	struct net_addr addr;	 /* the client's */
+	struct proxied *proxied; /* what the load balancer said that it came by; or NULL */
 	uint16_t rport, lport;
 	char id[24], rip[64], lip[64];
 };
 
-void session_new(struct worker *w, int fd, const struct sock_addr *peer, bool tls);
+void session_new(struct worker *w, const struct arrival *a); /* takes its descriptor and proxied */
 void session_close_oldest(struct worker *w);
 void session_close_all(struct worker *w, const char *text);
 
@@ -48,6 +52,8 @@ void session_close_all(struct worker *w, const char *text);
 void session_bye(struct session *s, const char *text);
 /* The peer's bad command was answered: BYE when there were too many. */
 void session_count_bad(struct session *s);
+/* Nobody on the way can listen: TLS with us, or with a load balancer that is believed (PROXY_TLS). */
+bool session_secure(const struct session *s);
 /* False: passwords are not taken on this connection before TLS (IMAP_TLS_REQUIRED). */
 bool session_may_login(const struct session *s);
 void session_put_caps(const struct session *s, struct buf *out);

@@ -7,9 +7,12 @@
 #include <openssl/ssl.h>
 #include "common/base/hmap.h"
 #include "common/base/list.h"
+#include "common/config/access.h"
 #include "common/config/settings.h"
 #include "common/imap/caps.h"
 #include "common/io/link.h"
+#include "common/ipc/ipcount.h"
+#include "frontend/login/ration.h"
 
 struct auth_client;
 struct handoff_client;
@@ -29,10 +32,12 @@ struct worker {
 	struct list logging_in;	    /* struct session.link: at authd or the backend */
 	struct list pumps;	    /* struct pump.link */
 	unsigned nsessions, npumps; /* before login, after it */
-	struct hmap *per_ip;	    /* count of sessions by address */
+	struct list proxied;	    /* proxied.c's: a PROXY header is to come; in nsessions too */
+	struct netlist trusted, exempt; /* PROXY_TRUSTED, LIMIT_EXEMPT */
+	struct access *access;		/* NULL: all may come in */
+	struct ipcount *ipcount;	/* clients before their login by address, of all workers */
 	bool draining, announced;
-	unsigned shake_faults; /* logged in this second, and not logged */
-	uint64_t shake_second;
+	struct ration shake_faults, denied, crowded, over_limit, misproxied;
 	uint64_t serial; /* for session ids */
 	char prefix[9];
 };
@@ -44,7 +49,3 @@ void worker_mechanisms_came(struct worker *w); /* w->mechanisms is there: the wo
 void worker_ended(struct worker *w);
 /* Makes a session id, [A-Za-z0-9], unique in time and over workers. */
 void worker_session_id(struct worker *w, char out[24]);
-
-/* Room for one more unauthenticated client of this address; counts it. */
-bool worker_ip_enter(struct worker *w, const char *ip);
-void worker_ip_leave(struct worker *w, const char *ip);
