@@ -76,6 +76,7 @@ static enum mech_step answer(struct bearer *b)
 	case OAUTH_UNAVAILABLE:
 		LOG(L_WARN, "token not checked", L_S("session", x->facts->session),
 		    L_S("user", b->message.user), L_C("error", b->waiter.why));
+		x->authcid = b->message.user;
 		x->result = AUTH_TEMPFAIL;
 		return MECH_REFUSED;
 	case OAUTH_VALID:
