@@ -4,7 +4,7 @@
  * account and per network (LOGIN_PENALTY_NET4/6); the same wrong password of an account counts once, so
  * that a phone with an old password isn't taken for an attack. Beyond LOGIN_PENALTY_FREE the next
  * attempt waits, twice as long with each refusal, up to LOGIN_PENALTY_MAX, but never where this
- * account has logged in from this network lately: others behind the same address, and the owner of an
+ * account has logged in from this network lately, nor in LIMIT_EXEMPT: others behind the same address, and the owner of an
  * account that is under attack, get in without waiting.
  *
  * All tables are bounded (LOGIN_PENALTY_KEPT), the oldest go first. Only the loop's clock is used.

@@ -129,6 +129,21 @@ static void test_bounds(void **state)
 	penalty_free(&p);
 }
 
+static void test_exempt(void **state)
+{
+	struct settings lenient = set;
+	struct penalty *p;
+
+	lenient.limit_exempt = "10.0.0.0/8 192.0.2.1";
+	p = penalty_new(loop, &lenient);
+	guess(p, STR("bob"), HOME, 50);
+	assert_int_equal(penalty_wait(p, STR("bob"), AWAY), 0);
+	guess(p, STR("bob"), AWAY, 50);
+	assert_int_equal(penalty_wait(p, STR("bob"), STR("10.255.0.1")), 0);
+	assert_int_equal(penalty_wait(p, STR("bob"), STR("11.0.0.1")), 1000);
+	penalty_free(&p);
+}
+
 static void stop(void *ctx)
 {
 	loop_stop(loop);
@@ -166,13 +181,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_growing),
-		cmocka_unit_test(test_same_wrong_password),
-		cmocka_unit_test(test_friends),
-		cmocka_unit_test(test_networks),
-		cmocka_unit_test(test_others_counts),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_forgotten_in_time),
+		cmocka_unit_test(test_growing),	      cmocka_unit_test(test_same_wrong_password),
+		cmocka_unit_test(test_friends),	      cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_others_counts), cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_exempt),	      cmocka_unit_test(test_forgotten_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
