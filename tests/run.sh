@@ -6,7 +6,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 packages="gcc clang make libc6-dev libev-dev libssl-dev libcrypt-dev libutf8proc-dev libcurl4-openssl-dev
-    libjansson-dev libcmocka-dev libclang-rt-14-dev llvm-14 openssl python3 python3-pytest python3-fusepy fuse3 procps strace curl isync
+    libjansson-dev libargon2-dev libcmocka-dev libclang-rt-14-dev llvm-14 openssl python3 python3-pytest python3-fusepy fuse3 procps strace curl isync
+    gsasl libsasl2-modules python3-jwt python3-cryptography
     neomutt expect maildrop postfix shellcheck mandoc git"
 missing=""
 for p in $packages; do
