@@ -8,6 +8,7 @@
 #include "frontend/authd/signer.h"
 
 struct chain;
+struct oauth;
 struct penalty;
 struct penalty_redis;
 struct redis;
@@ -21,6 +22,7 @@ struct authd {
 	struct penalty *penalty;
 	struct redis *redis;		     /* NULL: no REDIS_URL */
 	struct penalty_redis *penalty_redis; /* NULL: LIMITS_SHARED=local */
+	struct oauth *oauth; /* NULL: no tokens are taken */
 	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
 	struct list requesters;

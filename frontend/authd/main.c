@@ -12,8 +12,10 @@
 #include "frontend/authd/confine.h"
 #include "frontend/authd/http_provider.h"
 #include "frontend/authd/passwd_provider.h"
+#include "frontend/authd/oauth/oauth.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/penalty_redis.h"
+#include "frontend/authd/pwhash.h"
 #include "frontend/authd/redis_provider.h"
 #include "frontend/authd/redis_service.h"
 #include "frontend/authd/requests.h"
@@ -35,7 +37,7 @@ static void lock_in(struct authd *ad, int rundir)
 	struct err e;
 
 	signer_rundir(&ad->signer, rundir);
-	if (strcmp(ad->set->sandbox, "off") == 0 || confine(ad->set, rundir, &e) == 0)
+	if (strcmp(ad->set->sandbox, "off") == 0 || confine(ad->set, rundir, oauth_directory(ad->oauth), &e) == 0)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
@@ -168,6 +170,21 @@ static void make_providers(struct authd *ad, const struct http_files *files)
 	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
 }
 
+static void make_oauth(struct authd *ad)
+{
+	struct err e;
+
+	ad->oauth = oauth_new(ad->loop, ad->jobs, ad->set, &e);
+	if (!ad->oauth && e.text[0])
+		fail("access tokens", e.text);
+}
+
+static void limit_hashes(const struct settings *set)
+{
+	pwhash_limit(&(struct pwhash_limits){.rounds = set->pwhash_rounds_max,
+					     .memory_kib = set->pwhash_memory_max * 1024});
+}
+
 static unsigned thread_count(const struct settings *set)
 {
 	long n = set->auth_threads ? (long)set->auth_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -206,6 +223,8 @@ int main(int argc, char **argv)
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);
+	limit_hashes(&set);
+	make_oauth(&ad);
 	make_providers(&ad, &files);
 	http_files_wipe(&files);
 	ad.sup = link_new(ad.loop, SUP_FD, 64, &ops, &ad);
