@@ -62,4 +62,5 @@ void password_generate(struct secret *password); /* 120 random bits, in letters 
 bool password_scheme_known(const char *scheme);
 extern const char password_schemes[]; /* "a|b|c" */
 /* The hash as PASSWD_FILE takes it. */
-int password_hash(const char *scheme, const struct secret *password, struct buf *out);
+int password_hash(const char *scheme, const struct settings *set, const struct secret *password,
+		  struct buf *out);

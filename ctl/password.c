@@ -2,6 +2,7 @@
 #include <crypt.h>
 #include <termios.h>
 #include <unistd.h>
+#include "common/auth/scram_keys.h"
 #include "common/base/rand.h"
 #include "ctl/ctl.h"
 
@@ -92,17 +93,54 @@ void password_generate(struct secret *password)
 
 /* ---- the hash ---------------------------------------------------------------------------------- */
 
+static int crypt_hash(const char *prefix, unsigned long count, const struct secret *password,
+		      struct buf *out)
+{
+	char salt[CRYPT_GENSALT_OUTPUT_SIZE];
+	struct crypt_data data = {.initialized = 0};
+	char *text = str_dup(secret_str(password));
+	const char *hash;
+
+	/* NULL: libcrypt takes its random bytes from the kernel. */
+	hash = crypt_gensalt_rn(prefix, count, NULL, 0, salt, sizeof salt)
+		       ? crypt_rn(text, salt, &data, sizeof data)
+		       : NULL;
+	secret_zero(text, password->n);
+	free(text);
+	if (hash)
+		buf_puts(out, hash);
+	secret_zero(&data, sizeof data);
+	return hash ? 0
+		    : ctl_fault(
+			      "this system's libcrypt can't make such a hash; try --scheme SHA512-CRYPT");
+}
+
+static int scram_hash(enum scram_hash which, const struct settings *set,
+		      const struct secret *password, struct buf *out)
+{
+	struct scram_keys keys;
+
+	scram_keys_make(&keys, which, (uint32_t)set->scram_iterations, secret_str(password));
+	scram_keys_print(out, &keys);
+	secret_zero(&keys, sizeof keys);
+	return 0;
+}
+
 /* Names of ours, of Dovecot's, and those that this program took first. */
 static const struct scheme {
 	const char *name, *other;
-	const char *prefix;
+	const char *prefix;  /* NULL: SCRAM */
 	unsigned long count; /* 0 = libcrypt's choice */
+	enum scram_hash scram;
 } schemes[] = {
-	{"yescrypt", "yescrypt", "$y$", 0},
-	{"SHA512-CRYPT", "sha512crypt", "$6$", 0},
-	{"BLF-CRYPT", "bcrypt", "$2b$", 11}, /* libcrypt's own choice, 5, is of 1999 */
+	{"yescrypt", "yescrypt", "$y$", 0, SCRAM_HASH_N},
+	{"SHA512-CRYPT", "sha512crypt", "$6$", 0, SCRAM_HASH_N},
+	{"BLF-CRYPT", "bcrypt", "$2b$", 11,
+	 SCRAM_HASH_N}, /* libcrypt's own choice, 5, is of 1999 */
+	{"SCRAM-SHA-256", "scram", NULL, 0, SCRAM_SHA_256},
+	{"SCRAM-SHA-1", "SCRAM-SHA-1", NULL, 0, SCRAM_SHA_1},
 };
-const char password_schemes[] = "yescrypt|SHA512-CRYPT|BLF-CRYPT";
+const char password_schemes[] = "yescrypt|SHA512-CRYPT|BLF-CRYPT|SCRAM-SHA-256|SCRAM-SHA-1";
 
 static const struct scheme *find_scheme(const char *name)
 {
@@ -118,24 +156,11 @@ bool password_scheme_known(const char *scheme)
 	return find_scheme(scheme) != NULL;
 }
 
-int password_hash(const char *scheme, const struct secret *password, struct buf *out)
+int password_hash(const char *scheme, const struct settings *set, const struct secret *password,
+		  struct buf *out)
 {
 	const struct scheme *s = find_scheme(scheme);
-	char salt[CRYPT_GENSALT_OUTPUT_SIZE];
-	struct crypt_data data = {.initialized = 0};
-	char *text = str_dup(secret_str(password));
-	const char *hash;
 
-	/* NULL: libcrypt takes its random bytes from the kernel. */
-	hash = crypt_gensalt_rn(s->prefix, s->count, NULL, 0, salt, sizeof salt)
-		       ? crypt_rn(text, salt, &data, sizeof data)
-		       : NULL;
-	secret_zero(text, password->n);
-	free(text);
-	if (hash)
-		buf_puts(out, hash);
-	secret_zero(&data, sizeof data);
-	return hash ? 0
-		    : ctl_fault(
-			      "this system's libcrypt can't make such a hash; try --scheme SHA512-CRYPT");
+	return s->prefix ? crypt_hash(s->prefix, s->count, password, out)
+			 : scram_hash(s->scram, set, password, out);
 }

@@ -182,7 +182,7 @@ static int change(const struct request *q, const char *file, struct pwedit *e)
 	return 0;
 }
 
-static int set(const struct request *q, const char *file)
+static int set(const struct ctl *c, const struct request *q, const char *file)
 {
 	struct pwedit e = {.act = PWEDIT_SET,
 			   .services = q->services ? buf_str(&q->service_words) : STR_NONE};
@@ -195,7 +195,7 @@ static int set(const struct request *q, const char *file)
 	else
 		rc = password_read(&password);
 	if (rc == 0)
-		rc = password_hash(q->scheme ? q->scheme : "yescrypt", &password, &hash);
+		rc = password_hash(q->scheme ? q->scheme : "yescrypt", c->set, &password, &hash);
 	e.hash = buf_str(&hash);
 	if (rc == 0 && q->user)
 		rc = change(q, file, &e);
@@ -272,7 +272,7 @@ int ctl_passwd(const struct ctl *c)
 		rc = validate(&q);
 	file = q.file ? q.file : c->set->passwd_file;
 	if (rc == 0 && q.what == SET)
-		rc = set(&q, file);
+		rc = set(c, &q, file);
 	else if (rc == 0 && q.what == LIST)
 		rc = list(c, &q, file);
 	else if (rc == 0) {

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from lib.front import Front
+from lib.sasl import Scram
 from lib.server import BIN, wait_for
 
 
@@ -66,6 +67,16 @@ def test_disable_enable_delete(front):
     ctl(front, "--delete", "ben")
     becomes(front, "ben", "secret", WRONG)
     assert answer(front, "ben", "appsecret").startswith(WRONG)
+
+
+def test_scram_records_are_made(front):
+    ctl(front, "--scheme", "SCRAM-SHA-256", "sam", stdin="T\u00e4st 1\n")
+    ctl(front, "--scheme", "scram-sha-1", "--app", "old", "sam", stdin="oldold\n")
+    becomes(front, "sam", "oldold", IN)
+    for mechanism, password, status in (("SCRAM-SHA-256", "T\u00e4st 1", "OK"), ("SCRAM-SHA-1", "oldold", "OK"),
+                                        ("SCRAM-SHA-256", "oldold", "NO"), ("SCRAM-SHA-1", "T\u00e4st 1", "NO")):
+        with front.client() as c:
+            assert Scram(mechanism, "sam", password).run(c)[0] == status
 
 
 def test_list_shows_no_hash(front):
