@@ -50,7 +50,8 @@ static void dispatch(struct redis_call *c)
 	struct redis *r = c->redis;
 	struct redis_node *n = c->moved;
 
-	if (n == NULL && c->read && !c->to_master)
+	if (n == NULL && c->read && !c->to_master &&
+	    !(r->master.ready && loop_now(r->loop) < r->prefer_master_until))
 		n = redis_node_replica(r);
 	if (n == NULL)
 		n = &r->master;
@@ -240,6 +241,11 @@ struct redis_call *redis_start(struct redis *r, const struct str *argv, size_t a
 	if (r->waiting.next == &c->link)
 		dispatch(c);
 	return c;
+}
+
+void redis_prefer_master(struct redis *r, uint64_t ms)
+{
+	r->prefer_master_until = loop_now(r->loop) + ms;
 }
 
 void redis_cancel(struct redis_call **call)

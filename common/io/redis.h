@@ -54,6 +54,9 @@ typedef void redis_done_fn(void *ctx, const struct redis_value *v, const char *w
  */
 struct redis_call *redis_start(struct redis *r, const struct str *argv, size_t argc, bool read,
 			       redis_done_fn *done, void *ctx, struct err *e);
+/* Something was changed just now: for so long reads go to the master where it is there, since replicas may
+ * not have heard of it yet. */
+void redis_prefer_master(struct redis *r, uint64_t ms);
 /* done is not called any more (done may be NULL from the start, too). NULL is fine. */
 void redis_cancel(struct redis_call **call);
 

@@ -65,6 +65,7 @@ struct redis {
 	struct loop_defer *flush;
 	uint64_t away_since; /* no node is ready since then; 0: one is */
 	char away_why[200];
+	uint64_t prefer_master_until;
 	struct list subs;
 	struct redis_say trouble;
 };

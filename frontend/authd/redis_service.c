@@ -6,6 +6,8 @@
 #include "frontend/authd/authd.h"
 #include "frontend/authd/redis_template.h"
 
+enum { REPLICA_LAG_MS = 5000 };
+
 static bool module_used(const struct settings *set)
 {
 	struct str rest = str_c(set->authmodules);
@@ -93,6 +95,12 @@ struct redis *redis_service_new(struct authd *ad)
 	if (!r)
 		LOG(L_ERROR, "REDIS_URL", L_C("error", e.text));
 	return r;
+}
+
+void redis_service_changed(struct authd *ad)
+{
+	if (ad->redis)
+		redis_prefer_master(ad->redis, REPLICA_LAG_MS);
 }
 
 static void url_needs(struct str url, struct confine_needs *n)

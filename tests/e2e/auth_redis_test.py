@@ -17,7 +17,7 @@ import pytest
 from lib.front import Front
 from lib.imap import Imap
 from lib.redis import FakeRedis, Redis, Sentinel
-from lib.server import BIN, Server, free_port, wait_for
+from lib.server import BIN, TOP, Server, free_port, wait_for
 
 NO = "[AUTHENTICATIONFAILED] Login failed."
 UNAVAILABLE = "[UNAVAILABLE]"
@@ -271,6 +271,30 @@ def test_wrong_login_to_redis(locked, login_part):
         assert "NOAUTH" in front.log() or "WRONGPASS" in front.log()
 
 
+def test_acl_of_the_manual(redis):
+    """The rights that docs/authentication.md gives are enough for all of it."""
+    with open(os.path.join(TOP, "docs", "authentication.md"), encoding="utf-8") as f:
+        rules = re.findall(r"^ +(ACL SETUSER .*?)(?: +#.*)?$", f.read(), re.M)
+    assert len(rules) == 2
+    redis("FLUSHALL")
+    redis.account("demo")
+    for rule in rules:
+        redis(*rule.split())
+    try:
+        with make_front("redis://mail:secret@127.0.0.1:%d/0" % redis.port, LIMITS_SHARED="redis").running() as front:
+            wait_for("all", lambda: front.log().count("redis connected") >= 3)
+            assert login(front, "demo") == "OK"
+            assert login(front, "demo", "wrong") == NO
+            wait_for("counts", lambda: redis("GET", "fail:user:{demo}") == b"1")
+            wait_for("window", lambda: redis("TTL", "fail:user:{demo}") > 0)
+            redis("PUBLISH", "revoke", "demo")
+            wait_for("the news", lambda: "account revoked" in front.log())
+            wait_for("forgiven", lambda: not redis("EXISTS", "fail:user:{demo}"))
+            assert "NOPERM" not in front.log() and "trouble" not in front.log()
+    finally:
+        redis("ACL", "DELUSER", "mail")
+
+
 # ---- faults of Redis -------------------------------------------------------------------------------------
 GARBAGE = [
     b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03\x03\x00\x02\x02\x28", b"*2147483647\r\n", b"*1000000\r\n$1\r\na\r\n",
@@ -376,6 +400,15 @@ def test_frozen(redis):
             wait_for("Redis", lambda: login(front, "demo") == "OK", 5)
 
 
+def test_a_lost_look_up_is_asked_again():
+    """Once: the server closes instead of answering, then answers."""
+    answers = [Ellipsis, b"*9\r\n$11\r\n{PLAIN}demo\r\n" + b"$-1\r\n" * 8]
+    with FakeRedis(lambda words: answers.pop(0) if len(answers) > 1 else answers[0]) as fake:
+        with make_front("redis://127.0.0.1:%d" % fake.port).running() as front:
+            assert login(front, "demo") == "OK"
+            assert len([w for w in fake.commands if w[0] == b"HMGET"]) == 2
+
+
 def test_loading():
     """A Redis that is still reading its data set is waited for, and said to be the reason."""
     state = {"ready": False}
@@ -435,6 +468,20 @@ def test_replicas_are_read():
             for _ in range(5):
                 assert login(front, "demo") == "OK"
             assert reads(master) == 5
+
+
+def test_replicas_that_lag(redis):
+    """After a revocation the master is asked: a replica may not know the new password yet."""
+    with Redis() as late:
+        late.account("demo", "old")
+        redis.account("demo", "new")
+        with make_front(tcp(redis), REDIS_REPLICA_URL=tcp(late)).running() as front:
+            wait_for("all", lambda: front.log().count("redis connected") >= 3)
+            assert login(front, "demo", "old") == "OK"
+            redis("PUBLISH", "revoke", "demo")
+            wait_for("the news", lambda: "account revoked" in front.log())
+            assert login(front, "demo", "old") == NO
+            assert login(front, "demo", "new") == "OK"
 
 
 def run_logins(front, stop, users, results):
