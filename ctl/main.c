@@ -13,6 +13,8 @@ static const struct {
 } verbs[] = {
 	{"check", ctl_check, "",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
+	{"mkcert", ctl_mkcert, "[-f FILE] [--cn NAME] [NAME...]",
+	 "make a self-signed certificate in TLS_CERTFILE (localhost), unless there is one"},
 	{"passwd", ctl_passwd,
 	 "[--scheme NAME] [--generate] [--app NAME [--services LIST]] [-f FILE] [USER],\n"
 	 "         --delete [--app NAME] USER, --disable USER, --enable USER, --list [USER]",

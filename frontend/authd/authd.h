@@ -8,6 +8,7 @@
 #include "frontend/authd/signer.h"
 
 struct chain;
+struct clientcert;
 struct oauth;
 struct penalty;
 struct penalty_redis;
@@ -20,6 +21,7 @@ struct authd {
 	struct jobs *jobs;
 	struct chain *chain;
 	struct penalty *penalty;
+	struct clientcert *clientcert;
 	struct redis *redis;		     /* NULL: no REDIS_URL */
 	struct penalty_redis *penalty_redis; /* NULL: LIMITS_SHARED=local */
 	struct oauth *oauth; /* NULL: no tokens are taken */
