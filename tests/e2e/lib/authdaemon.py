@@ -87,6 +87,11 @@ class AuthDaemon:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+            wait_for("the end of its children", lambda: not self.listens())
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.socket) == 0
 
     def close(self):
         self.stop()
