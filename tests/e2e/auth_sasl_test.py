@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """SCRAM, its channel bindings, and CRAM-MD5, by clients of our own and by other people's (B12, B16, B26, C74, C77,
 C78, R82 to R85)."""
-import base64
 import hashlib
 import hmac
 import imaplib
@@ -15,7 +14,8 @@ import time
 import pytest
 
 from lib.front import Front
-from lib.sasl import Dialogue, Scram, b64, escape
+from lib.imap import Imap
+from lib.sasl import Dialogue, Scram, b64
 from lib.server import Server, wait_for
 
 PASSWORD = "T\u00e4st 1"  # that of the records, which doveadm pw made
@@ -262,6 +262,18 @@ def test_plus_end_point(front):
             assert s.run(c)[0] == "OK"
 
 
+def test_plus_with_tls_1_2(front):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with Imap(front.sslport, greeting=False) as c:
+        c.sock = context.wrap_socket(c.sock)
+        c.read_line()
+        assert c.sock.version() == "TLSv1.2"
+        s = Scram("SCRAM-SHA-256-PLUS", "demo", "demo", flag="p=tls-server-end-point", binding=endpoint(c))
+        assert s.run(c)[0] == "OK"
+
+
 @pytest.mark.parametrize("mechanism,flag,binding", [
     ("SCRAM-SHA-256-PLUS", "p=tls-server-end-point", lambda b: b[:-1] + bytes([b[-1] ^ 1])),
     ("SCRAM-SHA-256-PLUS", "p=tls-server-end-point", lambda b: b""),
@@ -388,7 +400,6 @@ def test_cram_md5_by_curl(real):
 
 
 def test_cram_md5_abuse(real):
-    from lib.imap import Imap
     seen = set()
     for answer in ("", "demo", "demo ", " " + "0" * 32, "demo " + "0" * 31, "demo " + "G" * 32, "demo " + "A" * 32, "\0",
                    "demo\0 " + "0" * 32):
