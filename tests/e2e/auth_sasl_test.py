@@ -178,6 +178,17 @@ def test_altered_final_message(front, meddle, answer):
         assert Scram("SCRAM-SHA-256", "demo", "demo").run(c)[0] == "OK"
 
 
+@pytest.mark.parametrize("other", [{"nonce": "short"}, {"nonce": "x" * 40}, {"cbind": b"y,,"}, {"cbind": b"n,a=rec,"},
+                                   {"cbind": b"n,,x"}, {"cbind": b"n"}])
+def test_proof_over_other_fields(front, other):
+    """A client that knows the password must still have heard what we said."""
+    with front.client() as c:
+        s = Scram("SCRAM-SHA-256", "demo", "demo")
+        d = Dialogue(c, "SCRAM-SHA-256", s.first())
+        d.send(s.final(d.challenge(), **other))
+        assert d.end()[0] == "NO"
+
+
 def test_replay(front):
     """A dialogue that was overheard is worth nothing."""
     with front.client() as c:
