@@ -53,7 +53,7 @@ CPPFLAGS += -DHAVE_ARGON2
 endif
 frontend_LIBS := -lev
 login_LIBS := -lssl -lcrypto -lev
-authd_LIBS := -lcurl -ljansson -lutf8proc -lcrypto $(CRYPT) $(ARGON2) -lev -lpthread
+authd_LIBS := -lcurl -lhiredis -ljansson -lutf8proc -lcrypto $(CRYPT) $(ARGON2) -lev -lpthread
 backend_LIBS := -lcrypto -lev
 imapd_LIBS := -lutf8proc -lev -lpthread
 notifyd_LIBS := -lev
@@ -96,7 +96,7 @@ $(BUILD)/%.o: %.c
 # ---- unit tests: tests/unit/a/b_test.c tests a/b.c; cmocka --------------------------------------
 UNIT_SRC := $(call src,tests/unit)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
-ALL_LIBS := -lcurl -ljansson -lssl -lcrypto $(CRYPT) $(ARGON2) -lutf8proc -lev -lpthread
+ALL_LIBS := -lcurl -lhiredis -ljansson -lssl -lcrypto $(CRYPT) $(ARGON2) -lutf8proc -lev -lpthread
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(STORE) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
@@ -186,7 +186,7 @@ install: all man ## DESTDIR=, PREFIX=/usr, SYSCONFDIR=/etc
 	install $(addprefix $(BUILD)/bin/,$(PROGRAMS)) "$(to)/libexec/posthouse"
 	install $(BUILD)/bin/posthousectl "$(to)/bin"
 	install -m 644 conf/posthouse.conf "$(DESTDIR)$(SYSCONFDIR)/posthouse/posthouse.conf.sample"
-	install -m 644 README.md LICENSE docs/architecture.md "$(to)/share/doc/posthouse"
+	install -m 644 README.md LICENSE docs/architecture.md docs/authentication.md "$(to)/share/doc/posthouse"
 	install -D -m 644 deploy/completions/posthousectl "$(to)/share/bash-completion/completions/posthousectl"
 	install -d $(foreach n,1 5 7 8,"$(to)/share/man/man$(n)")
 	for page in $(MAN); do \

@@ -70,13 +70,13 @@ static int check_authmodules(struct str v, const char *where, struct err *e)
 	while (v.p) {
 		struct str word = str_trim(str_split(&v, ' '));
 
-		if (word.n == 0 || str_eq(word, STR("passwd-file")))
+		if (word.n == 0 || str_eq(word, STR("passwd-file")) || str_eq(word, STR("redis")))
 			continue;
 		if (str_eq(word, STR("authdaemon")))
 			return err_set(e, EINVAL,
 				       "%s: AUTHMODULES=authdaemon: courier-authlib can't be asked yet, "
-				       "there is only passwd-file so far", where);
-		return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known, there is only passwd-file so far",
+				       "there are passwd-file and redis", where);
+		return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known, there are passwd-file and redis",
 			       where, STR_ARG(str_sub(word, 0, 40)));
 	}
 	return 0;

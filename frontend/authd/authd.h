@@ -10,6 +10,8 @@
 struct chain;
 struct oauth;
 struct penalty;
+struct penalty_redis;
+struct redis;
 
 struct authd {
 	struct loop *loop;
@@ -19,6 +21,8 @@ struct authd {
 	struct chain *chain;
 	struct penalty *penalty;
 	struct oauth *oauth; /* NULL: no tokens are taken */
+	struct redis *redis;		     /* NULL: no REDIS_URL */
+	struct penalty_redis *penalty_redis; /* NULL: LIMITS_SHARED=local */
 	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
 	struct list requesters;

@@ -6,6 +6,7 @@
 #include "frontend/authd/chain.h"
 #include "frontend/authd/oauth/oauth.h"
 #include "frontend/authd/penalty.h"
+#include "frontend/authd/redis_service.h"
 
 void revoke_user(struct authd *ad, struct str user, const char *why)
 {
@@ -17,6 +18,7 @@ void revoke_user(struct authd *ad, struct str user, const char *why)
 		return;
 	}
 	LOG(L_INFO, "account revoked", L_S("user", user), L_C("by", why));
+	redis_service_changed(ad);
 	chain_forget(ad->chain, user);
 	oauth_forget(ad->oauth, user);
 	penalty_forgive(ad->penalty, user);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers that are compared. Each has start(), stop(), restart(), cpu(), pss(), and says where it listens."""
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import corpus as mail
 from account import Cgroup, pss
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from lib.redis import Redis  # noqa: E402
 from lib.server import ROOT, Server, free_port, make_certificate  # noqa: E402
 
 CLIENT = os.environ.get("BENCH_CLIENT", "build/gcc/bench/client")
@@ -50,6 +52,12 @@ class Measured:
 
     def clean(self):
         pass
+
+    def with_redis(self, redis):
+        """Runs anew with its accounts in this Redis and no cache of them; None: as before."""
+        self.stop_processes()
+        self.use_redis(redis)
+        self.start()
 
     def cpu(self):
         return self.group.cpu(self.roots())
@@ -94,6 +102,16 @@ class Posthouse(Measured):
 
     def maildir(self, user):
         return self.server.maildir(user)
+
+    def use_redis(self, redis):
+        settings = self.server.settings
+        settings.pop("REDIS_URL", None)
+        settings.update(AUTHMODULES="passwd-file", AUTH_CACHE_SIZE=100000)
+        if redis:
+            settings.update(AUTHMODULES="redis", AUTH_CACHE_SIZE=0, REDIS_URL="redis://127.0.0.1:%d" % redis.port)
+            for user in ["demo"] + self.accounts():
+                redis.account(user)
+        self.server.write_settings()
 
     def roots(self):
         return [p.pid for p in self.server.processes.values()]
@@ -229,8 +247,32 @@ protocol imap {
 """
 
 
+# Its own quickest way: one look-up gives the password and, prefetched, the rest.
+DOVECOT_REDIS = """
+passdb {
+  driver = dict
+  args = /etc/bench.dict
+}
+userdb {
+  driver = prefetch
+}
+auth_cache_size = 0
+"""
+DOVECOT_DICT = """
+uri = redis:host=127.0.0.1:port=%d:prefix=dovecot/
+iterate_disable = yes
+default_pass_scheme = PLAIN
+key passdb {
+  key = passdb/%%u
+  format = json
+}
+passdb_objects = passdb
+"""
+
+
 class Dovecot(Peer):
     COMMAND = "exec dovecot -F -c /etc/bench.conf"
+    redis = None
 
     def __init__(self, users, corpus, cache):
         super().__init__("dovecot", users, corpus, cache)
@@ -240,6 +282,22 @@ class Dovecot(Peer):
 
     def maildir(self, user):
         return self.inside("/srv/mail/%s/Maildir" % user)
+
+    def use_redis(self, redis):
+        self.redis = redis
+        if redis:
+            self.write("/etc/bench.dict", DOVECOT_DICT % redis.port)
+            for user in self.accounts():
+                redis("SET", "dovecot/passdb/" + user, json.dumps({
+                    "password": user, "userdb_home": "/srv/mail/" + user, "userdb_uid": PEER_UID,
+                    "userdb_gid": PEER_UID}))
+
+    def configuration(self, text):
+        """The text, with accounts in Redis where they are."""
+        if self.redis:
+            begin, end = text.index("passdb {"), text.index("default_vsz_limit")
+            text = text[:begin] + DOVECOT_REDIS + text[end:]
+        return text
 
     def write_users(self):
         """One uid for all; but each its own where sessions hibernate, which needs an inotify instance for each
@@ -252,10 +310,10 @@ class Dovecot(Peer):
 
     def start_processes(self):
         self.write_users()
-        self.write("/etc/bench.conf", DOVECOT % {
+        self.write("/etc/bench.conf", self.configuration(DOVECOT % {
             "port": self.port, "sslport": self.sslport, "hibernate": "%ds" % self.hibernate,
             "count": 1 if self.hibernate else 256,
-            "imap": "unix_listener imap-master {\n    user = $default_internal_user\n  }" if self.hibernate else ""})
+            "imap": "unix_listener imap-master {\n    user = $default_internal_user\n  }" if self.hibernate else ""}))
         super().start_processes()
 
 
@@ -294,6 +352,10 @@ DAEMON {
   idled cmd="idled"
 }
 """
+
+
+def redis_server():
+    return Redis()
 
 
 class Cyrus(Peer):
