@@ -10,13 +10,13 @@
 #include "frontend/authd/chain.h"
 #include "frontend/authd/confine.h"
 #include "frontend/authd/http_provider.h"
-#include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/oauth/oauth.h"
+#include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/penalty_redis.h"
+#include "frontend/authd/pwhash.h"
 #include "frontend/authd/redis_provider.h"
 #include "frontend/authd/redis_service.h"
-#include "frontend/authd/pwhash.h"
 #include "frontend/authd/requests.h"
 #include "frontend/authd/revoke.h"
 #include "frontend/authd/revoke_redis.h"
@@ -112,6 +112,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 			return -1;
 		lock_in(ad, take_fd(m));
 		connect_redis(ad);
+		oauth_start(ad->oauth);
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
@@ -132,7 +133,8 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
-static struct provider *make_provider(struct authd *ad, struct str name, const struct http_files *files)
+static struct provider *make_provider(struct authd *ad, struct str name,
+				      const struct http_files *files)
 {
 	struct provider *p = NULL;
 	struct err e;

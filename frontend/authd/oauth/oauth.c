@@ -6,6 +6,8 @@
 #include "common/base/secret.h"
 #include "common/io/http.h"
 #include "common/io/jobs.h"
+#include "frontend/authd/confine.h"
+#include "common/config/url.h"
 #include "frontend/authd/oauth/introspect.h"
 #include "frontend/authd/oauth/keyset.h"
 #include "frontend/authd/oauth/tokencache.h"
@@ -309,11 +311,6 @@ void oauth_forget(struct oauth *o, struct str user)
 		tokencache_forget(o->cache, user);
 }
 
-int oauth_directory(const struct oauth *o)
-{
-	return o ? keyset_directory(o->keys) : -1;
-}
-
 /* ---- start ------------------------------------------------------------------------------------------------ */
 
 static int read_pem(const char *path, struct buf *b, struct err *e)
@@ -331,6 +328,26 @@ static int read_pem(const char *path, struct buf *b, struct err *e)
 	} while (n > 0 && b->n <= PEM_MAX);
 	close(fd);
 	return n == 0 ? 0 : err_set(e, 0, "OAUTH_CA_FILE %s can't be read", path);
+}
+
+static void url_needs(const char *url, const struct settings *set, struct confine_needs *n)
+{
+	struct url u;
+
+	if (!url_parse(str_c(url), &u))
+		return;
+	n->tcp = true;
+	n->names |= !u.address;
+	n->trust |= u.tls && !set->oauth_ca_file[0];
+}
+
+void oauth_needs(const struct settings *set, struct confine_needs *n)
+{
+	url_needs(set->oauth_introspection_url, set, n);
+	if (set->oauth_jwks_file[0])
+		n->file = set->oauth_jwks_file;
+	else
+		url_needs(set->oauth_jwks_url, set, n);
 }
 
 static struct http_client *make_client(struct loop *l, const struct settings *set, struct err *e)
@@ -386,4 +403,10 @@ struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings
 	}
 	warn_of_open_doors(set);
 	return o;
+}
+
+void oauth_start(struct oauth *o)
+{
+	if (o && o->keys)
+		keyset_start(o->keys);
 }
