@@ -51,9 +51,9 @@ endif
 ifneq ($(strip $(ARGON2)),)
 CPPFLAGS += -DHAVE_ARGON2
 endif
-frontend_LIBS := -lev
+frontend_LIBS := -lssl -lcrypto -lev
 login_LIBS := -lssl -lcrypto -lev
-authd_LIBS := -lcurl -lhiredis -ljansson -lutf8proc -lcrypto $(CRYPT) $(ARGON2) -lev -lpthread
+authd_LIBS := -lcurl -lhiredis -ljansson -lutf8proc -lssl -lcrypto $(CRYPT) $(ARGON2) -lev -lpthread
 backend_LIBS := -lcrypto -lev
 imapd_LIBS := -lutf8proc -lev -lpthread
 notifyd_LIBS := -lev

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include "common/base/ensure.h"
 #include "common/sys/sandbox.h"
+#include "frontend/authd/authlib_provider.h"
 #include "frontend/authd/http_provider.h"
 #include "frontend/authd/oauth/oauth.h"
 #include "frontend/authd/redis_service.h"
@@ -10,8 +11,9 @@
 /* Each adds what it needs, as the settings say. Unix sockets need nothing: Landlock lets them pass. */
 static void (*const needs[])(const struct settings *set, struct confine_needs *n) = {
 	http_provider_needs,
-	oauth_needs,
 	redis_service_needs,
+	authlib_provider_needs,
+	oauth_needs,
 };
 
 /* Whole directories, since these files are replaced by renaming (and resolv.conf is often a link). The

@@ -5,7 +5,7 @@
 
 struct confine_needs {
 	bool tcp;	  /* connections to other hosts */
-	bool names;	  /* the files by which libc looks host names up */
+	bool names;	  /* the files by which libc looks names up, of hosts and of users */
 	bool trust;	  /* the system's certificate authorities */
 	const char *file; /* one that is read again when it changes: its directory; NULL: none */
 };

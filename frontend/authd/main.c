@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* authd: checks passwords, signs tickets. Started by frontend main; descriptor 3 is the link to it. */
+#include <openssl/crypto.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include "common/base/log.h"
 #include "common/io/jobs.h"
+#include "common/ipc/certs.h"
 #include "common/ipc/supervise.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "frontend/authd/authd.h"
+#include "frontend/authd/authlib_provider.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/clientcert.h"
 #include "frontend/authd/confine.h"
 #include "frontend/authd/http_provider.h"
 #include "frontend/authd/oauth/oauth.h"
@@ -30,7 +35,7 @@ static _Noreturn void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* No thread has started yet: the workers' links come behind this. */
+/* No thread has started yet: the workers' links and the passwd-file come behind this. */
 static void lock_in(struct authd *ad, int rundir)
 {
 	struct err e;
@@ -84,6 +89,51 @@ static int on_revoke(struct authd *ad, struct link_msg *m)
 	return 0;
 }
 
+static int read_memfd(int fd, struct buf *b)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) || st.st_size > CERTS_FILE_MAX)
+		return -1;
+	n = pread(fd, buf_reserve(b, (size_t)st.st_size + 1), (size_t)st.st_size, 0);
+	if (n != st.st_size)
+		return -1;
+	buf_added(b, (size_t)n);
+	return 0;
+}
+
+static int on_trust(struct authd *ad, const int fds[2])
+{
+	struct buf ca = BUF_INIT, crl = BUF_INIT;
+	int rc = read_memfd(fds[0], &ca) || read_memfd(fds[1], &crl) ? -1 : 0;
+	struct err e;
+
+	if (rc == 0 && clientcert_trust(ad->clientcert, buf_str(&ca), buf_str(&crl), &e))
+		LOG(L_ERROR, "client authorities not used", L_C("error", e.text));
+	buf_deinit(&ca);
+	buf_deinit(&crl);
+	return rc;
+}
+
+static int on_server_certs(struct authd *ad, int fd)
+{
+	struct buf b = BUF_INIT;
+	int rc = read_memfd(fd, &b);
+
+	if (rc == 0)
+		clientcert_servers(ad->clientcert, buf_str(&b));
+	buf_deinit(&b);
+	return rc;
+}
+
+static unsigned fds_of(uint16_t type)
+{
+	if (type == SUP_REVOKE || type == SUP_COUNTS_WANTED)
+		return 0;
+	return type == SUP_TRUST ? 2 : 1;
+}
+
 static void send_counts(struct authd *ad)
 {
 	struct buf b = BUF_INIT;
@@ -97,9 +147,8 @@ static void send_counts(struct authd *ad)
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	struct authd *ad = ctx;
-	bool plain = m->type == SUP_REVOKE || m->type == SUP_COUNTS_WANTED;
 
-	if (m->nfds != (plain ? 0 : 1))
+	if (m->nfds != fds_of(m->type))
 		return -1;
 	switch (m->type) {
 	case SUP_COUNTS_WANTED:
@@ -116,9 +165,13 @@ static int on_msg(void *ctx, struct link_msg *m)
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
-		if (ad->passwd && passwd_provider_load(ad->passwd, m->fds[0]))
-			revoke_all_cached(ad, "passwd-file");
+		if (ad->passwd)
+			passwd_provider_load(ad->passwd, m->fds[0]);
 		return 0;
+	case SUP_TRUST:
+		return on_trust(ad, m->fds);
+	case SUP_SERVER_CERTS:
+		return on_server_certs(ad, m->fds[0]);
 	case SUP_AUTHD_LINK:
 		return add_worker(ad, m);
 	default:
@@ -133,6 +186,11 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
+static void passwd_loaded(void *ctx)
+{
+	revoke_all_cached(ctx, "passwd-file");
+}
+
 static struct provider *make_provider(struct authd *ad, struct str name,
 				      const struct http_files *files)
 {
@@ -141,11 +199,13 @@ static struct provider *make_provider(struct authd *ad, struct str name,
 
 	err_set(&e, EINVAL, "%.*s is no module", STR_ARG(name));
 	if (str_eq(name, STR("passwd-file")))
-		p = ad->passwd = passwd_provider_new(ad->set);
+		p = ad->passwd = passwd_provider_new(ad->loop, ad->set, passwd_loaded, ad);
 	else if (str_eq(name, STR("http")))
 		p = http_provider_new(ad->loop, ad->set, files, &e);
 	else if (str_eq(name, STR("redis")))
 		p = redis_provider_new(ad);
+	else if (str_eq(name, STR("authlib")) || str_eq(name, STR("authdaemon")))
+		p = authlib_provider_new(ad->loop, ad->set, ad->jobs);
 	if (!p)
 		fail("AUTHMODULES", e.text);
 	return p;
@@ -209,11 +269,14 @@ int main(int argc, char **argv)
 		fail("settings", e.text);
 	if (mode == MAIN_CHECK)
 		return 0;
-	if (priv_drop(set.auth_user, -1, &e))
+	/* Reads openssl.cnf while files can still be opened. */
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+	if (priv_drop_groups(set.auth_user, set.auth_groups, -1, &e))
 		fail("privileges", e.text);
 	ad.set = &set;
 	ad.loop = loop_new();
 	ad.jobs = jobs_new(ad.loop, thread_count(&set));
+	ad.clientcert = clientcert_new();
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);

@@ -16,6 +16,7 @@ from lib.sasl import Dialogue
 from lib.server import wait_for
 
 FAILED = ("NO", "[AUTHENTICATIONFAILED] Login failed.")
+NO_MASTER = ("NO", "[AUTHORIZATIONFAILED] This account may not act for others.")  # somebody else's token
 OK = ("OK", "AUTHENTICATE Ok.")
 QUIET = {"LOGIN_FAILURE_MAX": 1000, "LOGIN_PENALTY_FREE": 1000000, "IMAP_TLS_REQUIRED": "0"}
 USERS = ["demo", "joe@example.com:{CRYPT}!::::::"]
@@ -155,8 +156,8 @@ def test_whose_it_is(jwks, idp):
     assert login(jwks, token, user="JOE@example.com")[0] == OK
     given = len(jwks.backend.given)
     for user in ("demo", "joe@example.com.evil", "joe"):
-        assert login(jwks, token, user=user)[0] == FAILED
-        assert login(jwks, token, "XOAUTH2", user=user)[0] == FAILED
+        assert login(jwks, token, user=user)[0] == NO_MASTER
+        assert login(jwks, token, "XOAUTH2", user=user)[0] == NO_MASTER
     assert login(jwks, idp.token("nobody@example.com"), user="nobody@example.com")[0] == FAILED
     assert len(jwks.backend.given) == given
 
@@ -266,7 +267,7 @@ def test_introspection(asked, idp):
     assert len(idp.asked) == before + 1
     for token in ("bad", "scope", "expired", "user"):
         idp.tokens.update(scope=active(scope="x"), expired=active(exp=int(time.time()) - 120), user=active(username="demo"))
-        assert login(asked, token)[0] == FAILED
+        assert login(asked, token)[0] == (NO_MASTER if token == "user" else FAILED)
     assert "good~1" not in asked.log() and "s e%t" not in asked.log()
 
 

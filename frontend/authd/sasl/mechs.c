@@ -10,6 +10,7 @@ static const struct mech *const mechs[] = {
 	&mech_scram_sha_1_plus,
 	&mech_scram_sha_256,
 	&mech_scram_sha_256_plus,
+	&mech_external,
 	&mech_oauthbearer,
 	&mech_xoauth2,
 };
