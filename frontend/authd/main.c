@@ -186,9 +186,20 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
+static void offer_mechanisms(struct authd *ad)
+{
+	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain), chain_unsuited(ad->chain));
+}
+
 static void passwd_loaded(void *ctx)
 {
-	revoke_all_cached(ctx, "passwd-file");
+	struct authd *ad = ctx;
+	unsigned before = ad->mechanisms;
+
+	revoke_all_cached(ad, "passwd-file");
+	offer_mechanisms(ad);
+	if (ad->mechanisms != before)
+		requests_tell_mechanisms(ad);
 }
 
 static struct provider *make_provider(struct authd *ad, struct str name,
@@ -221,7 +232,7 @@ static void make_providers(struct authd *ad, const struct http_files *files)
 		if (name.n)
 			chain_add(ad->chain, make_provider(ad, name, files));
 	}
-	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
+	offer_mechanisms(ad);
 }
 
 static void make_oauth(struct authd *ad)

@@ -64,6 +64,9 @@ struct check {
 struct provider {
 	const char *name; /* in AUTHMODULES */
 	unsigned kinds;	  /* CHECK_BIT of those that it can answer; others are never given to it */
+	unsigned
+		unsuited; /* SASL_BIT of mechanisms that would fail for some, or perhaps some, of its
+			    * accounts; may change (see passwd_provider.h) */
 	void (*start)(struct provider *p, struct check *c);
 	/* Nobody waits any more; check_done must still come, soon. May be NULL. */
 	void (*cancel)(struct provider *p, struct check *c);

@@ -62,7 +62,8 @@ struct mech {
 };
 
 /* SASL_BIT of the mechanisms that can work with these settings and with providers that answer these
- * kinds of check (CHECK_BIT). */
-unsigned mech_possible(const struct settings *set, unsigned kinds);
+ * kinds of check (CHECK_BIT); those that don't suit every account only where AUTH_MECHANISMS names them,
+ * since a client that finds one takes it and doesn't try another when it fails. */
+unsigned mech_possible(const struct settings *set, unsigned kinds, unsigned unsuited);
 /* NULL: not among those offered. */
 const struct mech *mech_offered(unsigned offered, enum sasl_id id);
