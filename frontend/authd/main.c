@@ -274,7 +274,8 @@ int main(int argc, char **argv)
 	struct err e;
 
 	mode = main_init(argc, argv, "authd", &set);
-	if (redis_service_check(&set, &e))
+	if (redis_service_check(&set, &e) || oauth_settings_check(&set, &e) ||
+	    mech_settings_check(&set, &e))
 		fail("settings", e.text);
 	if (http_files_read(&files, &set, &e))
 		fail("settings", e.text);

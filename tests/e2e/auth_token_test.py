@@ -13,7 +13,7 @@ import pytest
 from lib.front import Front
 from lib.idp import Idp, Key, b64url
 from lib.sasl import Dialogue
-from lib.server import wait_for
+from lib.server import BIN, wait_for
 
 FAILED = ("NO", "[AUTHENTICATIONFAILED] Login failed.")
 NO_MASTER = ("NO", "[AUTHORIZATIONFAILED] This account may not act for others.")  # somebody else's token
@@ -342,6 +342,16 @@ def test_jwt_and_opaque_together(idp):
         assert login(f, idp.token("joe@example.com"))[0] == OK
         assert [a for a in idp.asked if a[1] == "/introspect"] == before
         assert login(f, "opaque")[0] == OK
+
+
+@pytest.mark.parametrize("setting,why", [
+    ("OAUTH_JWKS_URL=id.example/keys", "OAUTH_JWKS_URL is no"), ("OAUTH_INTROSPECTION_URL=ftp://x/", "OAUTH_INTROSPECTION_URL is no"),
+    ("AUTH_MECHANISMS=PLAIN LOGAN", "no mechanism LOGAN"), ("OAUTH_JWKS_URL=http://x/|OAUTH_USERNAME_FIELD=", "OAUTH_USERNAME_FIELD"),
+])
+def test_settings_that_make_no_sense(setting, why):
+    args = [word for one in setting.split("|") for word in ("--set", one)]
+    run = subprocess.run([os.path.join(BIN, "authd"), "--check", *args], capture_output=True, text=True, timeout=20, check=False)
+    assert run.returncode == 1 and why in run.stderr, run.stderr
 
 
 # ---- other people's clients ---------------------------------------------------------------------------------------------

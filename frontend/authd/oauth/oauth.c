@@ -341,6 +341,26 @@ static void url_needs(const char *url, const struct settings *set, struct confin
 	n->trust |= u.tls && !set->oauth_ca_file[0];
 }
 
+static int check_url(const char *name, const char *url, struct err *e)
+{
+	struct url u;
+
+	if (!url[0] || url_parse(str_c(url), &u))
+		return 0;
+	return err_set(e, 0, "%s is no http:// or https:// URL", name);
+}
+
+int oauth_settings_check(const struct settings *set, struct err *e)
+{
+	if (check_url("OAUTH_INTROSPECTION_URL", set->oauth_introspection_url, e) ||
+	    check_url("OAUTH_JWKS_URL", set->oauth_jwks_url, e))
+		return -1;
+	if (oauth_configured(set) && !set->oauth_username_field[0])
+		return err_set(e, 0,
+			       "OAUTH_USERNAME_FIELD is empty: no token would name an account");
+	return 0;
+}
+
 void oauth_needs(const struct settings *set, struct confine_needs *n)
 {
 	url_needs(set->oauth_introspection_url, set, n);

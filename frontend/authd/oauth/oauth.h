@@ -17,6 +17,8 @@ struct jobs;
 struct loop;
 struct oauth;
 
+/* -1: a setting makes no sense; e says which. */
+int oauth_settings_check(const struct settings *set, struct err *e);
 /* Do the settings make tokens possible? */
 bool oauth_configured(const struct settings *set);
 /* What it must reach when authd is locked in. */

@@ -33,6 +33,17 @@ unsigned mech_possible(const struct settings *set, unsigned kinds, unsigned unsu
 	return possible;
 }
 
+int mech_settings_check(const struct settings *set, struct err *e)
+{
+	struct str unknown;
+
+	sasl_list(str_c(set->auth_mechanisms), &unknown);
+	if (unknown.p)
+		return err_set(e, 0, "AUTH_MECHANISMS: there is no mechanism %.*s",
+			       STR_ARG(unknown));
+	return 0;
+}
+
 const struct mech *mech_offered(unsigned offered, enum sasl_id id)
 {
 	if (id >= SASL_ID_N || !(offered & SASL_BIT(id)))
