@@ -139,6 +139,7 @@ static void send_counts(struct authd *ad)
 	struct buf b = BUF_INIT;
 
 	chain_counts(ad->chain, &b);
+	redis_service_counts(ad, &b);
 	wire_count(&b, "worst_turn_us", loop_worst_turn_us(ad->loop));
 	link_send(ad->sup, SUP_COUNTS, buf_str(&b), NULL, 0);
 	buf_deinit(&b);
