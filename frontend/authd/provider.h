@@ -64,13 +64,12 @@ struct check {
 struct provider {
 	const char *name; /* in AUTHMODULES */
 	unsigned kinds;	  /* CHECK_BIT of those that it can answer; others are never given to it */
-	unsigned
-		unsuited; /* SASL_BIT of mechanisms that would fail for some, or perhaps some, of its
-			    * accounts; may change (see passwd_provider.h) */
 	void (*start)(struct provider *p, struct check *c);
 	/* Nobody waits any more; check_done must still come, soon. May be NULL. */
 	void (*cancel)(struct provider *p, struct check *c);
 	void (*free)(struct provider *p);
+	/* SASL_BIT of mechanisms that would fail for some, or perhaps some, of its accounts. */
+	unsigned unsuited;
 };
 
 /* The provider is done with c, which may be freed at once. May be called from within start. */
