@@ -62,6 +62,9 @@ void password_generate(struct secret *password); /* 120 random bits, in letters 
 /* scheme: a name of password_schemes, in any case. False: there is none of this name. */
 bool password_scheme_known(const char *scheme);
 extern const char password_schemes[]; /* "a|b|c" */
-/* The hash as PASSWD_FILE takes it. */
-int password_hash(const char *scheme, const struct settings *set, const struct secret *password,
-		  struct buf *out);
+/* Whether hash is a SCRAM record of this scheme. A client that speaks SCRAM is told one salt: records of an
+ * account can all be used when they have the same. */
+bool password_goes_beside(const char *scheme, struct str hash);
+/* The hash as PASSWD_FILE takes it; beside: another one that it is to go beside, or empty. */
+int password_hash(const char *scheme, const struct settings *set, struct str beside,
+		  const struct secret *password, struct buf *out);

@@ -115,12 +115,17 @@ static int crypt_hash(const char *prefix, unsigned long count, const struct secr
 			      "this system's libcrypt can't make such a hash; try --scheme SHA512-CRYPT");
 }
 
-static int scram_hash(enum scram_hash which, const struct settings *set,
+static int scram_hash(enum scram_hash which, const struct settings *set, struct str beside,
 		      const struct secret *password, struct buf *out)
 {
 	struct scram_keys keys;
 
-	scram_keys_make(&keys, which, (uint32_t)set->scram_iterations, secret_str(password));
+	if (scram_keys_parse(&keys, beside) && keys.hash == which)
+		scram_keys_derive(&keys,
+				  secret_str(password)); /* with salt and count of that one */
+	else
+		scram_keys_make(&keys, which, (uint32_t)set->scram_iterations,
+				secret_str(password));
 	scram_keys_print(out, &keys);
 	secret_zero(&keys, sizeof keys);
 	return 0;
@@ -156,11 +161,18 @@ bool password_scheme_known(const char *scheme)
 	return find_scheme(scheme) != NULL;
 }
 
-int password_hash(const char *scheme, const struct settings *set, const struct secret *password,
-		  struct buf *out)
+bool password_goes_beside(const char *scheme, struct str hash)
+{
+	enum scram_hash which;
+
+	return scram_keys_is(hash, &which) && which == find_scheme(scheme)->scram;
+}
+
+int password_hash(const char *scheme, const struct settings *set, struct str beside,
+		  const struct secret *password, struct buf *out)
 {
 	const struct scheme *s = find_scheme(scheme);
 
 	return s->prefix ? crypt_hash(s->prefix, s->count, password, out)
-			 : scram_hash(s->scram, set, password, out);
+			 : scram_hash(s->scram, set, beside, password, out);
 }

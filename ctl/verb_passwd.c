@@ -182,20 +182,40 @@ static int change(const struct request *q, const char *file, struct pwedit *e)
 	return 0;
 }
 
+/* Another password of the account that the new one goes beside; empty: there is none. */
+static void find_beside(const struct request *q, const char *scheme, const char *file,
+			struct buf *out)
+{
+	struct str app = q->app ? str_c(q->app) : STR_NONE;
+	struct buf text = BUF_INIT;
+	struct str rest;
+	struct pwline l;
+
+	if (q->user && pwfile_read(file, &text, NULL) == 0)
+		for (rest = buf_str(&text); out->n == 0 && pwedit_next(&rest, &l);)
+			if (str_eq(l.user, str_c(q->user)) &&
+			    !(!!l.app.p == !!app.p && str_eq(l.app, app)) &&
+			    password_goes_beside(scheme, l.hash))
+				buf_str_put(out, l.hash);
+	buf_wipe(&text);
+}
+
 static int set(const struct ctl *c, const struct request *q, const char *file)
 {
 	struct pwedit e = {.act = PWEDIT_SET,
 			   .services = q->services ? buf_str(&q->service_words) : STR_NONE};
 	struct secret password = {NULL, 0};
-	struct buf hash = BUF_INIT;
+	const char *scheme = q->scheme ? q->scheme : "yescrypt";
+	struct buf hash = BUF_INIT, beside = BUF_INIT;
 	int rc = 0;
 
+	find_beside(q, scheme, file, &beside);
 	if (q->generate)
 		password_generate(&password);
 	else
 		rc = password_read(&password);
 	if (rc == 0)
-		rc = password_hash(q->scheme ? q->scheme : "yescrypt", c->set, &password, &hash);
+		rc = password_hash(scheme, c->set, buf_str(&beside), &password, &hash);
 	e.hash = buf_str(&hash);
 	if (rc == 0 && q->user)
 		rc = change(q, file, &e);
@@ -204,6 +224,7 @@ static int set(const struct ctl *c, const struct request *q, const char *file)
 	if (rc == 0 && !q->user)
 		puts(buf_cstr(&hash));
 	secret_wipe(&password);
+	buf_wipe(&beside);
 	buf_wipe(&hash);
 	return rc;
 }

@@ -73,8 +73,11 @@ def test_disable_enable_delete(front):
 def test_scram_records_are_made(front):
     ctl(front, "--scheme", "SCRAM-SHA-256", "sam", stdin="T\u00e4st 1\n")
     ctl(front, "--scheme", "scram-sha-1", "--app", "old", "sam", stdin="oldold\n")
-    becomes(front, "sam", "oldold", IN)
+    for app in ("one", "two"):  # beside each other: with one salt
+        ctl(front, "--scheme", "SCRAM-SHA-256", "--app", app, "sam", stdin=app + app + "\n")
+    becomes(front, "sam", "twotwo", IN)
     for mechanism, password, status in (("SCRAM-SHA-256", "T\u00e4st 1", "OK"), ("SCRAM-SHA-1", "oldold", "OK"),
+                                        ("SCRAM-SHA-256", "oneone", "OK"), ("SCRAM-SHA-256", "twotwo", "OK"),
                                         ("SCRAM-SHA-256", "oldold", "NO"), ("SCRAM-SHA-1", "T\u00e4st 1", "NO")):
         with front.client() as c:
             assert Scram(mechanism, "sam", password).run(c)[0] == status
