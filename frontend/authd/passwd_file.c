@@ -2,6 +2,7 @@
 #include "frontend/authd/passwd_file.h"
 #include "common/auth/scram_keys.h"
 #include "common/base/ensure.h"
+#include "common/base/secret.h"
 #include "common/imap/saslname.h"
 #include "frontend/authd/account.h"
 #include "frontend/authd/pwhash.h"
@@ -35,12 +36,19 @@ static const char *check(const struct passwd_entry *e, struct str line)
 	return NULL;
 }
 
-/* A client that takes SCRAM is told one salt: an app password with a record of its own has another. */
-static unsigned app_unsuited(struct str hash)
+/* A client that takes SCRAM is told one salt, that of the account's own record: an app password that has
+ * another can't be proven. */
+static unsigned app_unsuited(struct str account, struct str app)
 {
-	enum scram_hash h;
+	struct scram_keys a, b;
+	unsigned bits = pwhash_unsuited(app);
 
-	return pwhash_unsuited(hash) | (scram_keys_is(hash, &h) ? SASL_BITS_SCRAM : 0);
+	if (scram_keys_parse(&b, app) &&
+	    !(scram_keys_parse(&a, account) && scram_keys_same_offer(&a, &b)))
+		bits |= SASL_BITS_SCRAM;
+	secret_zero(&a, sizeof a);
+	secret_zero(&b, sizeof b);
+	return bits;
 }
 
 /* Does it open the mailbox? */
@@ -68,7 +76,7 @@ static const char *add_app(struct passwd_file *f, const struct passwd_entry *e, 
 	app = arena_new(&f->arena, struct passwd_app);
 	*app = (struct passwd_app){name, e->hash, e->options, NULL};
 	if (is_for_imap(e->options))
-		f->unsuited |= app_unsuited(e->hash);
+		f->unsuited |= app_unsuited(account->hash, e->hash);
 	*at = app;
 	return NULL;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SCRAM, its channel bindings, and CRAM-MD5, by clients of our own and by other people's (B12, B16, B26, C74, C77,
 C78, R82 to R85)."""
+import base64
 import hashlib
 import hmac
 import imaplib
@@ -285,6 +286,13 @@ def test_offered_where_every_account_can():
         accounts("rec:" + SHA256)
         wait_for("one", lambda: offered() == plain | {"SCRAM-SHA-256"})
         accounts("rec:%s" % SHA256, "rec:%s::::::app=phone" % record("SCRAM-SHA-256", "x", 4096))
+        wait_for("none", lambda: offered() == plain)
+        salt = base64.b64decode(SHA256.split(",")[1])
+        accounts("rec:%s" % SHA256, "rec:%s::::::app=phone" % record("SCRAM-SHA-256", "phone", 4096, salt))
+        wait_for("one", lambda: offered() == plain | {"SCRAM-SHA-256"})
+        for password in (PASSWORD, "phone"):
+            assert scram(front, "SCRAM-SHA-256", "rec", password)[0] == "OK"
+        accounts("old:" + CRYPT)
         wait_for("none", lambda: offered() == plain)
         accounts("rec:%s" % SHA256, "rec:%s::::::app=phone,services=smtp" % record("SCRAM-SHA-256", "x", 4096))
         wait_for("one", lambda: offered() == plain | {"SCRAM-SHA-256"})
