@@ -209,25 +209,49 @@ static uint32_t last_uidvalidity(const struct disk *d)
 	return mark_read(d->ph, &m) == 0 && m.uidvalidity > d->uidvalidity ? m.uidvalidity : d->uidvalidity;
 }
 
-/* Drops everything and begins again with a new UIDVALIDITY. The lock is held. */
+/* The generation that nothing of before counts for. The lock is held. */
+static int begin(struct disk *d, struct journal_head *h, struct str records, struct err *e)
+{
+	int fd;
+
+	if (!h->uidvalidity)
+		h->uidvalidity = d->o.new_uidvalidity(d->o.ctx, last_uidvalidity(d));
+	if (!h->uidvalidity)
+		return err_sys(e, "%s: no new UIDVALIDITY", d->dir_name);
+	h->snapshot = records.n > 0;
+	if (h->snapshot && snapshot_write(d->ph, h->gen, records) < 0)
+		return err_sys(e, "%s/posthouse/snapshot", d->dir_name);
+	if (journal_make(d->ph, h, STR_NONE, &fd) < 0)
+		return err_sys(e, "%s/posthouse/journal", d->dir_name);
+	d->uidvalidity = h->uidvalidity;
+	take_journal(d, fd, h);
+	d->mark = (struct disk_mark){.uid_ceiling = 1, .modseq_ceiling = 1, .new_mtime = -1, .cur_mtime = -1};
+	return mark_write(d, false, e);
+}
+
+/* Drops everything and begins again with a new UIDVALIDITY. */
 static int begin_anew(struct disk *d, uint64_t newest, struct err *e)
 {
 	struct journal_head h = {.gen = newest + 1};
-	int fd;
 
 	if (d->journal >= 0)
 		close(d->journal);
 	d->journal = -1;
 	d->before = 0;
-	h.uidvalidity = d->o.new_uidvalidity(d->o.ctx, last_uidvalidity(d));
-	if (!h.uidvalidity)
-		return err_sys(e, "%s: no new UIDVALIDITY", d->dir_name);
-	if (journal_make(d->ph, &h, STR_NONE, &fd) < 0)
-		return err_sys(e, "%s/posthouse/journal", d->dir_name);
-	d->uidvalidity = h.uidvalidity;
-	take_journal(d, fd, &h);
-	d->mark = (struct disk_mark){.uid_ceiling = 1, .modseq_ceiling = 1, .new_mtime = -1, .cur_mtime = -1};
-	return mark_write(d, false, e);
+	return begin(d, &h, STR_NONE, e);
+}
+
+/* The folder's first generation, with what others left. */
+static int begin_first(struct disk *d, struct buf *out, struct err *e)
+{
+	struct journal_head h = {.gen = 1};
+	struct disk_mark m;
+
+	/* Only where the mark is gone as well is it known that we have given no number here. */
+	if (d->o.first && mark_read(d->ph, &m) < 0 && errno == ENOENT &&
+	    d->o.first(d->o.first_ctx, &h.uidvalidity, out, e) < 0)
+		return -1;
+	return begin(d, &h, buf_str(out), e);
 }
 
 /* The volume takes no writes now: mail may be read all the same. */
@@ -262,11 +286,13 @@ static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct er
 	if (journal_newest(d->ph, &newest) < 0)
 		return err_sys(e, "%s/posthouse", d->dir_name);
 	if (!newest)
-		return begin_anew(d, 0, e);
+		return begin_first(d, out, e);
 	rc = load_chain(d, newest, out, &torn, e);
 	if (rc < 0)
 		return -1;
-	if (rc > 0 || !mark_fits(d, out->n == 0 && !torn && d->gen == newest)) {
+	/* The first generation has its whole content in its snapshot. */
+	bool empty = !torn && d->gen == newest && (!out->n || (newest == 1 && d->offset == JOURNAL_HEAD_LEN));
+	if (rc > 0 || !mark_fits(d, empty)) {
 		buf_cut(out, 0);
 		*rebuilt = true;
 		return begin_anew(d, newest, e);
@@ -517,4 +543,20 @@ int disk_compact(struct disk *d, struct str records, struct err *e)
 		return -1;
 	journal_prune(d->ph, old);
 	return 0;
+}
+
+int disk_restart(struct disk *d, uint32_t uidvalidity, struct str records, struct err *e)
+{
+	struct journal_head h = {.gen = d->gen + 1,
+				 .prev_gen = d->gen,
+				 .prev_end = d->offset,
+				 .uidvalidity = uidvalidity};
+	struct journal_head other;
+	int fd;
+
+	ASSERT(d->locked && uidvalidity > d->uidvalidity && records.n);
+	if (journal_open(d->ph, h.gen, &fd, &other) != -1 || errno != ENOENT)
+		return err_set(e, EEXIST, "%s/posthouse/journal.%llu is there already", d->dir_name,
+			       (unsigned long long)h.gen);
+	return begin(d, &h, records, e);
 }

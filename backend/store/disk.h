@@ -63,6 +63,10 @@ struct disk_opts {
 	 * this store. Called on the I/O thread. 0 = failed, errno set. */
 	uint32_t (*new_uidvalidity)(void *ctx, uint32_t above); /* 0: errno */
 	void *ctx;
+	/* For a folder that no journal was ever begun for: what it begins with, in the form of a snapshot.
+	 * *uidvalidity stays 0 where a new one is wanted. May be NULL. Under the lock, on the I/O thread. */
+	int (*first)(void *first_ctx, uint32_t *uidvalidity, struct buf *records, struct err *e);
+	void *first_ctx;
 };
 
 /* Opens or makes posthouse/, finds the newest generation, reads snapshot and journals, and appends
@@ -95,6 +99,9 @@ void disk_unlock(struct disk *d);
 /* With the lock held: new generation: snapshot.G+1 (records in shortest form, STATE first), synced,
  * then journal.G+1. Files older than the previous generation and an hour are removed. */
 int disk_compact(struct disk *d, struct str records, struct err *e);
+/* The same for a folder that begins anew under another UIDVALIDITY, which must be larger: whoever has it open
+ * sees a reset. */
+int disk_restart(struct disk *d, uint32_t uidvalidity, struct str records, struct err *e);
 
 /*
  * posthouse/mark: UIDVALIDITY, ceilings of UIDs and modseqs that were reserved durably ahead, and how the last

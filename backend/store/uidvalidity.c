@@ -34,7 +34,8 @@ static int lock_counter(struct store *st, int ph)
 	}
 }
 
-static uint32_t count(int ph, uint32_t above)
+/* above: of those given before; at_least: it becomes this one, where it is less. */
+static uint32_t count(int ph, uint32_t above, uint32_t at_least)
 {
 	struct buf b = BUF_INIT;
 	struct err e;
@@ -49,13 +50,15 @@ static uint32_t count(int ph, uint32_t above)
 	if (!str_u32(str_trim(buf_str(&b)), &last))
 		last = 0;
 	buf_deinit(&b);
+	if (at_least && last >= at_least)
+		return last;
 	if (last < above)
 		last = above;
 	if (last == UINT32_MAX) {
 		errno = ERANGE;
 		return 0;
 	}
-	uint32_t next = last + 1 > now ? last + 1 : now;
+	uint32_t next = at_least ? at_least : last + 1 > now ? last + 1 : now;
 	snprintf(text, sizeof text, "%u\n", next);
 	if (files_write_whole(ph, "uidvalidity", str_c(text), &e) < 0) {
 		errno = e.code;
@@ -64,9 +67,8 @@ static uint32_t count(int ph, uint32_t above)
 	return next;
 }
 
-uint32_t uidvalidity_new(void *ctx, uint32_t above)
+static uint32_t counted(struct store *st, uint32_t above, uint32_t at_least)
 {
-	struct store *st = ctx;
 	struct err e;
 
 	if (mkdirat(st->o.maildir_fd, "posthouse", 0700) < 0 && errno != EEXIST)
@@ -78,7 +80,7 @@ uint32_t uidvalidity_new(void *ctx, uint32_t above)
 	}
 	uint32_t v = 0;
 	if (lock_counter(st, ph) == 0) {
-		v = count(ph, above);
+		v = count(ph, above, at_least);
 		int saved = errno;
 		unlinkat(ph, LOCK_NAME, 0);
 		errno = saved;
@@ -87,4 +89,14 @@ uint32_t uidvalidity_new(void *ctx, uint32_t above)
 	close(ph);
 	errno = saved;
 	return v;
+}
+
+uint32_t uidvalidity_new(void *ctx, uint32_t above)
+{
+	return counted(ctx, above, 0);
+}
+
+int uidvalidity_seen(struct store *st, uint32_t v)
+{
+	return counted(st, 0, v) ? 0 : -1;
 }
