@@ -9,6 +9,7 @@
 struct ctl {
 	const struct settings *set;
 	const char *file; /* -C, or NULL */
+	const char *const *sets; /* values of --set, NULL-terminated */
 	bool json;
 	int argc;         /* of the verb, without its name */
 	char **argv;
@@ -18,6 +19,8 @@ enum { EXIT_FAULT = 1, EXIT_USAGE = 2 };
 
 /* Each returns the exit status: 0, 1 = it went wrong or a check failed, 2 = wrong usage. */
 int ctl_check(const struct ctl *c);
+int ctl_export(const struct ctl *c);
+int ctl_import(const struct ctl *c);
 int ctl_passwd(const struct ctl *c);
 int ctl_stats(const struct ctl *c);
 int ctl_who(const struct ctl *c);
@@ -48,3 +51,7 @@ void grid_free(struct grid **t);
 int pwfile_set(const char *path, struct str user, struct str hash, bool *added, struct err *e);
 /* The new content of the file, without touching any (tests). */
 void pwfile_edit(struct str old, struct str user, struct str hash, struct buf *out, bool *added);
+
+/* ---- pwmaildir.c -------------------------------------------------------------------------------- */
+/* The path of an account's Maildir, by PASSWD_FILE, MAIL_HOME and MAILDIRPATH. */
+int pwfile_maildir(const struct settings *set, struct str user, struct buf *out, struct err *e);

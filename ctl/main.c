@@ -12,6 +12,10 @@ static const struct {
 	const char *help;
 } verbs[] = {
 	{"check", ctl_check, "", "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
+	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
+	 "write UIDs, keywords and subscriptions as that server keeps them"},
+	{"import", ctl_import, "[--from courier|dovecot] MAILDIR|USER",
+	 "take over what that server wrote since; once, it is done at first open"},
 	{"passwd", ctl_passwd, "[--hash yescrypt|sha512crypt|bcrypt] [-f FILE] [USER]",
 	 "set USER's password in PASSWD_FILE; without USER print the hash"},
 	{"stats", ctl_stats, "[--json]", "counters of the running daemons"},
@@ -90,6 +94,7 @@ static int run(struct ctl *c, const char *verb, const struct settings_opts *o)
 		fwrite(buf_str(&warnings).p, 1, warnings.n, stderr);
 		buf_deinit(&warnings);
 		c->set = &set;
+		c->sets = o->set;
 		rc = verbs[i].fn(c);
 		settings_free(&set);
 		if (fflush(stdout) != 0)

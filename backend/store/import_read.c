@@ -142,13 +142,39 @@ static int read_files(struct imp *im, struct err *e)
 
 /* ---- which list counts -------------------------------------------------------------------------------- */
 
+static void later(const struct imp *im, const char *name, int64_t *mtime)
+{
+	struct stat sb;
+
+	if (fstatat(im->f->files->dir, name, &sb, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	int64_t t = (int64_t)sb.st_mtim.tv_sec * NS_PER_S + sb.st_mtim.tv_nsec;
+	if (t > *mtime)
+		*mtime = t;
+}
+
+/* When that server was last at work here: not each change is one of its list. */
+static void look_when(const struct imp *im, enum imp_from from, int64_t *mtime)
+{
+	if (from == FROM_COURIER) {
+		later(im, COURIER_KEYWORDS, mtime);
+	} else {
+		later(im, DOVECOT_KEYWORDS, mtime);
+		later(im, "dovecot.index.log", mtime);
+	}
+}
+
 static void read_list(struct imp *im, enum imp_from from)
 {
 	struct imp_list *l = &im->lists[from];
+	enum store_import wanted = im->f->f.store->o.import;
 
+	if (wanted > IMPORT_AGAIN && wanted != (from == FROM_COURIER ? IMPORT_COURIER : IMPORT_DOVECOT))
+		return;
 	l->there = read_list_file(im, list_names[from], &l->text, &l->mtime) == 0;
 	if (!l->there)
 		return;
+	look_when(im, from, &l->mtime);
 	uidlist_parse(buf_str(&l->text), &l->list);
 	vec_foreach(entry, &l->list.a)
 		l->known += hmap_get(im->by_base, entry->base) != NULL;

@@ -121,7 +121,8 @@ struct store_opts {
 	const struct settings *set;
 	int maildir_fd;    /* O_RDONLY directory; owned by the store */
 	const char *user;  /* for log lines */
-	bool import;       /* take over what other servers' lists say of folders that we know already, too */
+	/* Other servers' lists are read when a folder is first opened; from AGAIN on, also of those that we know. */
+	enum store_import { IMPORT_FIRST, IMPORT_AGAIN, IMPORT_COURIER, IMPORT_DOVECOT } import;
 	struct str opaque; /* base names, NUL-separated (ipc/session.h) */
 	void *crash_page;  /* struct crash_page * of ipc/session.h, or NULL */
 	void (*want_notify_link)(void *ctx); /* the link to notifyd broke: get a new one (may be NULL) */
