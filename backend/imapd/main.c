@@ -76,14 +76,15 @@ static bool transfer_option(struct mode *m, const char *arg)
 {
 	struct str rest = str_c(arg), verb = str_split(&rest, '=');
 
-	m->what.import = str_eq(verb, STR("--import"));
-	if (!m->what.import && !str_eq(verb, STR("--export")))
+	bool import = str_eq(verb, STR("--import"));
+
+	if (!import && !str_eq(verb, STR("--export")))
 		return false;
 	if (m->transfers)
 		usage("one --import or --export only");
 	m->transfers = true;
-	m->what.server = rest.p;
-	if (rest.p ? !str_eq(rest, STR("courier")) && !str_eq(rest, STR("dovecot")) : !m->what.import)
+	m->what = (struct transfer_what){import, rest.p};
+	if (rest.p ? !str_eq(rest, STR("courier")) && !str_eq(rest, STR("dovecot")) : !import)
 		usage("--import[=courier|dovecot], --export=courier or --export=dovecot");
 	return true;
 }

@@ -316,18 +316,11 @@ static void courier_update(struct imp *im, int dir, struct imp_file *file)
 	buf_deinit(&text);
 }
 
-static void courier_keywords(struct imp *im)
+static void courier_updates(struct imp *im, DIR *dir)
 {
-	struct buf text = BUF_INIT;
 	struct dirent *de;
-	struct stat sb;
-	struct err e;
 
-	if (read_list_file(im, COURIER_KEYWORDS "/:list", &text, NULL) == 0)
-		courier_list(im, buf_str(&text));
-	int fd = files_open_dir(im->f->files->dir, COURIER_KEYWORDS, &e);
-	DIR *dir = fd < 0 || fstat(fd, &sb) < 0 || sb.st_uid != geteuid() ? NULL : fdopendir(fd);
-	while (dir && (de = readdir(dir))) {
+	while ((de = readdir(dir))) {
 		struct imp_file *file;
 		struct str base;
 		uint64_t age;
@@ -335,13 +328,28 @@ static void courier_keywords(struct imp *im)
 		    age > file->kw_age)
 			file->kw_age = age;
 	}
-	for (size_t i = 0; dir && i < im->files.n; i++)
-		if (im->files.a[i]->kw_age)
-			courier_update(im, dirfd(dir), im->files.a[i]);
-	if (dir)
-		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
+	vec_foreach(fp, &im->files)
+		if ((*fp)->kw_age)
+			courier_update(im, dirfd(dir), *fp);
+}
+
+static void courier_keywords(struct imp *im)
+{
+	struct fold *f = im->f;
+	struct buf text = BUF_INIT;
+	struct err e;
+	int fd = files_open_dir(f->files->dir, COURIER_KEYWORDS, &e);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (foreign_read(f->f.store, f->f.name, fd, ":list", &text, NULL) == 0)
+		courier_list(im, buf_str(&text));
+	courier_updates(im, dir);
+	closedir(dir);
 	buf_deinit(&text);
 }
 
