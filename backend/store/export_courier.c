@@ -93,12 +93,43 @@ out:
 	return rc;
 }
 
+/* Courier gives whatever lies in new/ a UID of its own, whether its list has one or not: what has one moves on. */
+static int leave_new(struct export *x)
+{
+	struct op_part *p = &x->op.part[0];
+	struct fold *f = p->f;
+	char name[256], to[256];
+
+	for (size_t i = 0; i < f->f.msgs.n && f->in_new; i++) {
+		const struct msg *m = &f->f.msgs.a[i];
+		if (m->state & MSG_EXPUNGED || !(m->state & MSG_IN_NEW))
+			continue;
+		fold_name(f, m, name);
+		if (!md_name_make(str_c(m->base), m->flags, str_c(m->extra), false, to) ||
+		    files_rename_new(f->files->new, name, f->files->cur, to) < 0)
+			continue; /* it has moved already, or gone */
+		struct rec r = {.type = REC_FLAGS,
+				.uid = m->uid,
+				.modseq = m->modseq,
+				.flags = m->flags,
+				.extra = str_c(m->extra)};
+		rec_put(&p->own, &r);
+		if (f->odd && hmap_get_u64(f->odd, m->uid))
+			op_odd(p, m->uid, "");
+	}
+	if (p->own.n && (fsync(f->files->cur) < 0 || fsync(f->files->new) < 0))
+		return result_sys(&x->op.res, f->disk_name);
+	return op_append(&x->op, p, true);
+}
+
 int export_courier(struct export *x)
 {
 	struct fold *f = x->op.part[0].f;
 	struct buf text = BUF_INIT;
-	int rc = export_keywords(x);
+	int rc = leave_new(x);
 
+	if (rc == 0)
+		rc = export_keywords(x);
 	if (rc == 0) {
 		put_uids(&f->f, &text);
 		rc = export_write(x, f->files->dir, "courierimapuiddb", buf_str(&text));

@@ -191,6 +191,18 @@ def test_both_gave_uids(home):
     assert [m[1] for _, m in sorted(again[1].items())] == [b"a", b"c"] and again[0] >= now[0]
 
 
+def test_unseen_mail_keeps_its_uid_at_courier(home):
+    """Courier forgets the UIDs of what lies in new/."""
+    deliver(home, "a")
+    client = Posthouse(home)
+    client.ok("EXAMINE INBOX")
+    ours = messages(client)
+    client.close()
+    assert len(os.listdir(home + "/Maildir/new")) == 1
+    ctl("export", "--to", "courier", home + "/Maildir")
+    assert look(Courier, home)[0]["INBOX"][1] == ours
+
+
 def test_asked_for_without_a_list(home):
     deliver(home, "a")
     ours = look(Posthouse, home)
@@ -273,7 +285,7 @@ def some_operations(client, home, rnd, number):
         elif what == 1:
             client.append('"%s"' % client.name(folder), b"Subject: %s\r\n\r\nx\r\n" % subject.encode(), flags=rnd.choice(["", "\\Seen"]))
         elif what == 2 and len(names) < 8:
-            name = rnd.choice([RESUME, "INBOX.A", RESUME + ".deeper", "INBOX.&2D3eAA-"])
+            name = rnd.choice([RESUME, "INBOX.A", RESUME + ".deeper", "INBOX.&ZeVnLIqe-"])
             if name not in names:
                 client.ok('CREATE "%s"' % client.name(name))
                 client.ok('SUBSCRIBE "%s"' % client.name(name))
