@@ -241,6 +241,20 @@ static int begin_anew(struct disk *d, uint64_t newest, struct err *e)
 	return begin(d, &h, STR_NONE, e);
 }
 
+/* Whoever made the first journal died before its first byte: no number was given. */
+static bool never_begun(struct disk *d, uint64_t newest)
+{
+	struct disk_mark m;
+	struct stat st;
+	char name[40];
+
+	journal_name(name, "journal", 1);
+	if (newest != 1 || mark_read(d->ph, &m) == 0 || errno != ENOENT ||
+	    fstatat(d->ph, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size)
+		return false;
+	return unlinkat(d->ph, name, 0) == 0;
+}
+
 /* The folder's first generation, with what others left. */
 static int begin_first(struct disk *d, struct buf *out, struct err *e)
 {
@@ -249,7 +263,7 @@ static int begin_first(struct disk *d, struct buf *out, struct err *e)
 
 	/* Only where the mark is gone as well is it known that we have given no number here. */
 	if (d->o.first && mark_read(d->ph, &m) < 0 && errno == ENOENT &&
-	    d->o.first(d->o.first_ctx, &h.uidvalidity, out, e) < 0)
+	    d->o.first(d->o.folder_ctx, &h.uidvalidity, out, e) < 0)
 		return -1;
 	return begin(d, &h, buf_str(out), e);
 }
@@ -285,7 +299,7 @@ static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct er
 
 	if (journal_newest(d->ph, &newest) < 0)
 		return err_sys(e, "%s/posthouse", d->dir_name);
-	if (!newest)
+	if (!newest || never_begun(d, newest))
 		return begin_first(d, out, e);
 	rc = load_chain(d, newest, out, &torn, e);
 	if (rc < 0)
@@ -499,14 +513,30 @@ int disk_reserve(struct disk *d, uint32_t uid, uint64_t modseq, struct err *e)
 		if (uid < d->mark.uid_ceiling && modseq < d->mark.modseq_ceiling)
 			return 0;
 	}
+	struct disk_mark before = d->mark;
 	if (uid >= d->mark.uid_ceiling)
 		d->mark.uid_ceiling = uid > UINT32_MAX - UIDS_AHEAD - 1 ? UINT32_MAX : uid + UIDS_AHEAD;
 	if (modseq >= d->mark.modseq_ceiling)
 		d->mark.modseq_ceiling = modseq + MODSEQS_AHEAD;
+	int rc = 0;
+	if (d->o.reserved && d->mark.uid_ceiling != before.uid_ceiling)
+		rc = d->o.reserved(d->o.folder_ctx, d->uidvalidity, d->mark.uid_ceiling, e);
 	/* The mark says how long the journal is: after a power cut it must be so long. */
-	if (disk_sync(d, e) < 0)
-		return -1;
-	return mark_write(d, false, e);
+	if (rc == 0)
+		rc = disk_sync(d, e);
+	if (rc == 0)
+		rc = mark_write(d, false, e);
+	if (rc < 0)
+		d->mark = before; /* not reserved: the next one must try again */
+	return rc;
+}
+
+uint32_t disk_uid_ceiling(struct disk *d)
+{
+	struct disk_mark m;
+
+	ASSERT(d->locked);
+	return mark_read(d->ph, &m) == 0 && m.uid_ceiling > d->mark.uid_ceiling ? m.uid_ceiling : d->mark.uid_ceiling;
 }
 
 int disk_mark_clean(struct disk *d, int64_t new_mtime, int64_t cur_mtime, struct err *e)

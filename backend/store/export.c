@@ -70,8 +70,14 @@ static void export_work(struct op *op)
 	if (x->to == SERVER_DOVECOT && export_dovecot_lock(x) < 0)
 		return;
 	if (op_lock(op)) {
-		int rc = x->to == SERVER_DOVECOT ? export_dovecot(x) : export_courier(x);
-		if (rc == 0 && !disk_still_locked(op->part[0].f->disk))
+		struct fold *f = op->part[0].f;
+		struct err e;
+		int rc = uidtrace_write(f->files->dir, f->f.uidvalidity, disk_uid_ceiling(f->disk), &e);
+		if (rc < 0)
+			result_fail(&op->res, &e);
+		else
+			rc = x->to == SERVER_DOVECOT ? export_dovecot(x) : export_courier(x);
+		if (rc == 0 && !disk_still_locked(f->disk))
 			op_lost(op, &op->part[0], "another process took the folder's lock over");
 	}
 	if (!op->again)

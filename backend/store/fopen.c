@@ -73,7 +73,8 @@ static void open_run(struct job *j)
 			      .new_uidvalidity = uidvalidity_new,
 			      .ctx = st,
 			      .first = import_first,
-			      .first_ctx = f};
+			      .reserved = uidtrace_reserved,
+			      .folder_ctx = f};
 	if (disk_open(&d, &f->disk, &records, &o->rebuilt, &e) < 0) {
 		result_fail(&f->open_res, &e);
 		if (f->open_res.code == STORE_NONEXISTENT)

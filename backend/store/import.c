@@ -58,13 +58,12 @@ static void put_message(const struct imp_file *f, uint32_t uid, uint64_t modseq,
 }
 
 /*
- * The folder from its beginning. What the list doesn't know comes behind what it knows, with UIDs above all
- * that it ever gave; a list that isn't sure gives nothing but the order.
+ * The folder from its beginning. What the list doesn't know comes behind what it knows, with UIDs from next on,
+ * above all that were ever given; a list that isn't sure gives nothing but the order.
  */
-static void put_all(struct imp *im, struct buf *out)
+static void put_all(struct imp *im, uint32_t next, struct buf *out)
 {
 	bool sure = im->list && !im->list->list.unsure;
-	uint32_t next = sure ? im->list->list.uidnext : 1;
 	struct rec state = {.type = REC_STATE, .modseq = 1};
 
 	put_names(im, 1, 0, out);
@@ -103,17 +102,24 @@ static int first(struct imp *im, uint32_t *uidvalidity, struct buf *records, str
 		return -1;
 	if (!im->list && !im->keywords.n)
 		return 0; /* they were refused, or say nothing */
+	uint32_t next = 1, given;
 	if (im->list && !im->list->list.unsure) {
 		*uidvalidity = im->list->list.uidvalidity;
 		if (uidvalidity_seen(st, *uidvalidity) < 0)
 			return err_sys(e, "posthouse/uidvalidity");
+		next = im->list->list.uidnext;
+		given = uidtrace_read(im->f->files->dir, *uidvalidity);
+		if (given > next)
+			next = given; /* by us, before posthouse/ was lost */
+		if (uidtrace_write(im->f->files->dir, *uidvalidity, next, e) < 0)
+			return -1;
 	} else {
 		uint32_t above = im->list ? im->list->list.uidvalidity : 0;
 		*uidvalidity = uidvalidity_new(st, above < UINT32_MAX - 1000 ? above : 0);
 		if (!*uidvalidity)
 			return err_sys(e, "posthouse/uidvalidity");
 	}
-	put_all(im, records);
+	put_all(im, next, records);
 	report(im, *uidvalidity);
 	return 0;
 }
@@ -233,9 +239,10 @@ static int start_anew(struct imp *im, const char *why, struct err *e)
 		v = 0;
 	if (!v)
 		return err_sys(e, "posthouse/uidvalidity");
-	/* Numbers of keywords are the new table's from here on. */
-	put_all(im, &records);
-	int rc = disk_restart(f->disk, v, buf_str(&records), e);
+	put_all(im, im->list->list.uidnext, &records);
+	int rc = uidtrace_write(f->files->dir, v, im->list->list.uidnext, e);
+	if (rc == 0)
+		rc = disk_restart(f->disk, v, buf_str(&records), e);
 	if (rc == 0) {
 		report(im, v);
 		fold_clear(f);

@@ -358,6 +358,11 @@ enum store_code names_check(const struct settings *set, struct str name, struct 
 uint32_t uidvalidity_new(void *store, uint32_t above);
 int uidvalidity_seen(struct store *st, uint32_t v); /* another server gave it: counts as given. -1 errno */
 
+/* uidtrace.c, I/O thread: UIDs that were given under another server's UIDVALIDITY. 0 = none known */
+uint32_t uidtrace_read(int dir, uint32_t uidvalidity);
+int uidtrace_write(int dir, uint32_t uidvalidity, uint32_t ceiling, struct err *e); /* never lowers it */
+int uidtrace_reserved(void *fold, uint32_t uidvalidity, uint32_t ceiling, struct err *e); /* for disk_opts */
+
 /* import.c, I/O thread: what Courier or Dovecot knew of a folder. For disk_opts; first_ctx is the fold */
 int import_first(void *fold, uint32_t *uidvalidity, struct buf *records, struct err *e);
 /* What they did since: a folder that has just been read from its journal, and that nobody else knows. */

@@ -170,6 +170,24 @@ def test_imported_once(home):
     assert look(Posthouse, home) == ours
 
 
+def test_without_our_directory_no_uid_is_given_twice(home):
+    """posthouse/ is deleted after it gave UIDs under Courier's UIDVALIDITY: those are never given again."""
+    deliver(home, "a")
+    theirs = look(Courier, home)[0]["INBOX"]
+    client = Posthouse(home)
+    select(client, "INBOX")
+    client.append("INBOX", b"Subject: gone\r\n\r\nx\r\n")
+    client.append("INBOX", b"Subject: stays\r\n\r\nx\r\n")
+    client.ok("STORE 2 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    ours = messages(client)
+    client.close()
+    shutil.rmtree(home + "/Maildir/posthouse")
+    now = look(Posthouse, home)[0]["INBOX"]
+    assert now[0] == theirs[0] and now[1][1] == theirs[1][1]
+    assert min(set(now[1]) - {1}) > max(ours)
+
+
 def test_both_gave_uids(home):
     """Without an export in between, one UID went to two messages: clients must begin anew, under a higher UIDVALIDITY."""
     deliver(home, "a")
