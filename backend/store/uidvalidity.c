@@ -34,22 +34,28 @@ static int lock_counter(struct store *st, int ph)
 	}
 }
 
+static int read_last(int ph, uint32_t *last)
+{
+	struct buf b = BUF_INIT;
+	struct err e = {.code = 0};
+	int rc = files_read_whole(ph, "uidvalidity", 64, &b, &e);
+
+	if (rc == 0 && !str_u32(str_trim(buf_str(&b)), last))
+		*last = 0;
+	buf_deinit(&b);
+	errno = e.code;
+	return rc < 0 && e.code != ENOENT ? -1 : 0;
+}
+
 /* above: of those given before; at_least: it becomes this one, where it is less. */
 static uint32_t count(int ph, uint32_t above, uint32_t at_least)
 {
-	struct buf b = BUF_INIT;
 	struct err e;
 	uint32_t last = 0, now = (uint32_t)clock_wall_s();
 	char text[16];
 
-	if (files_read_whole(ph, "uidvalidity", 64, &b, &e) < 0 && e.code != ENOENT) {
-		buf_deinit(&b);
-		errno = e.code;
+	if (read_last(ph, &last) < 0)
 		return 0;
-	}
-	if (!str_u32(str_trim(buf_str(&b)), &last))
-		last = 0;
-	buf_deinit(&b);
 	if (at_least && last >= at_least)
 		return last;
 	if (last < above)
@@ -78,8 +84,10 @@ static uint32_t counted(struct store *st, uint32_t above, uint32_t at_least)
 		errno = e.code;
 		return 0;
 	}
-	uint32_t v = 0;
-	if (lock_counter(st, ph) == 0) {
+	uint32_t v = 0, last = 0;
+	if (at_least && read_last(ph, &last) == 0 && last >= at_least) {
+		v = last;
+	} else if (lock_counter(st, ph) == 0) {
 		v = count(ph, above, at_least);
 		int saved = errno;
 		unlinkat(ph, LOCK_NAME, 0);

@@ -3,11 +3,14 @@
 import os
 import random
 import shutil
+import subprocess
+import time
 
 import pytest
 
-from lib.peers import (Courier, Dovecot, DovecotUtf8, Posthouse, ctl, deliver, everything, folders, look, make_home, messages,
+from lib.peers import (AS_OWNER, Courier, Dovecot, DovecotUtf8, Posthouse, ctl, deliver, everything, folders, look, make_home, messages,
                        select)
+from lib.server import BIN
 
 RESUME = "INBOX.R&AOk-sum&AOk-"  # Résumé
 ROUNDS = int(os.environ.get("ROUNDS", "100"))
@@ -198,10 +201,18 @@ def test_both_gave_uids(home):
     client.ok("UID STORE 2 +FLAGS (\\Deleted)")
     client.ok("EXPUNGE")
     client.close()
+    client = Posthouse(home)
+    select(client, "INBOX")  # a session that is there all the time
     deliver(home, "c")
     theirs = look(Courier, home)[0]["INBOX"]
     assert theirs[1][2][1] == b"c"
     assert "instead of" in ctl("import", "--from", "courier", home + "/Maildir")
+    tag = client.start("NOOP")
+    line = client.read_line()
+    while not line.startswith(b"* BYE"):  # its UIDs are no longer valid
+        assert not line.startswith(tag + b" OK"), line
+        line = client.read_line()
+    client.close()
     now = look(Posthouse, home)[0]["INBOX"]
     assert now[0] > theirs[0] and [m[1] for _, m in sorted(now[1].items())] == [b"a", b"c"]
     ctl("import", home + "/Maildir")  # without anything new, nothing happens
@@ -248,6 +259,47 @@ def test_a_server_at_work_meanwhile(home):
         assert everything(client) == state
         assert look(kind, home) == state
     client.close()
+
+
+def test_killed_while_it_takes_over(home):
+    for i in range(300):
+        deliver(home, "m-%d" % i)
+    client = Courier(home)
+    select(client, "INBOX")
+    client.ok("STORE 1:50 +FLAGS (kw)")
+    client.ok("STORE 100:300 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.append("INBOX", b"Subject: last\r\n\r\nx\r\n")
+    state = everything(client)
+    client.close()
+    assert look(Posthouse, home) == state
+    for kill in range(1, 16):
+        for name in os.listdir(home + "/Maildir/posthouse"):
+            if not name.startswith("uidvalidity"):  # its lock is left for ten seconds where the kill hits it
+                os.unlink(home + "/Maildir/posthouse/" + name)
+        process = subprocess.Popen([*AS_OWNER, os.path.join(BIN, "imapd"), "-C", "/dev/null", "--import", home + "/Maildir"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.002 * kill)
+        process.kill()
+        process.wait()
+        assert look(Posthouse, home) == state, kill
+
+
+def test_by_name_of_the_account(account):
+    """As root for a user of the running server, which serves on."""
+    account.deliver()
+    client = account.client(select="INBOX")
+    conf = account.server.conf
+    said = subprocess.run([os.path.join(BIN, "posthousectl"), "-C", conf, "export", "--to", "dovecot", account.user],
+                          capture_output=True, text=True, check=False)
+    assert said.returncode == 0 and said.stdout.startswith("INBOX: UIDVALIDITY "), said
+    made = os.stat(os.path.join(account.maildir, "dovecot-uidlist"))
+    assert made.st_uid == os.stat(account.maildir).st_uid
+    client.ok("STORE 1 +FLAGS (later)")
+    assert client.ok("FETCH 1 FLAGS").find(r"later")
+    said = subprocess.run([os.path.join(BIN, "posthousectl"), "-C", conf, "export", "--to", "dovecot", "nobody"],
+                          capture_output=True, text=True, check=False)
+    assert said.returncode == 1 and "has no account nobody" in said.stderr
 
 
 @pytest.mark.slow
