@@ -26,17 +26,23 @@ void check_directories(struct check *k)
 	struct stat st;
 
 	if (stat(dir, &st) < 0 && errno == ENOENT) {
-		check_say(k, CHECK_NOTE, "RUNDIR", "%s isn't there; the backend makes it when it starts", dir);
+		check_say(k, CHECK_NOTE, "RUNDIR",
+			  "%s isn't there; the backend makes it when it starts", dir);
 		return;
 	}
 	if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
-		check_say(k, CHECK_FAULT, "RUNDIR", "%s is no directory that can be looked at: %s", dir, strerror(errno));
+		check_say(k, CHECK_FAULT, "RUNDIR", "%s is no directory that can be looked at: %s",
+			  dir, strerror(errno));
 	else if (st.st_mode & 022)
-		check_say(k, CHECK_FAULT, "RUNDIR", "%s is writable by others: chmod go-w %s", dir, dir);
+		check_say(k, CHECK_FAULT, "RUNDIR", "%s is writable by others: chmod go-w %s", dir,
+			  dir);
 	else if (st.st_uid != 0 && st.st_uid != geteuid())
-		check_say(k, CHECK_FAULT, "RUNDIR", "%s belongs to uid %u: it must be root's or the daemons'", dir, st.st_uid);
+		check_say(k, CHECK_FAULT, "RUNDIR",
+			  "%s belongs to uid %u: it must be root's or the daemons'", dir,
+			  st.st_uid);
 	else if (is_remote(dir))
-		check_say(k, CHECK_FAULT, "RUNDIR", "%s lies on a network file system: name a local one", dir);
+		check_say(k, CHECK_FAULT, "RUNDIR",
+			  "%s lies on a network file system: name a local one", dir);
 	else
 		check_say(k, CHECK_OK, "RUNDIR", "%s", dir);
 }
@@ -81,10 +87,12 @@ static void check_lines(struct check *k, struct str text, struct counts *n)
 		n->accounts++;
 		fault = line_fault(k->ctl->set, line, n);
 		if (fault && n->bad++ < BAD_LINES_SHOWN)
-			check_say(k, CHECK_FAULT, "PASSWD_FILE", "%s line %u: %s", k->ctl->set->passwd_file, number, fault);
+			check_say(k, CHECK_FAULT, "PASSWD_FILE", "%s line %u: %s",
+				  k->ctl->set->passwd_file, number, fault);
 	}
 	if (n->bad > BAD_LINES_SHOWN)
-		check_say(k, CHECK_FAULT, "PASSWD_FILE", "and %u more lines", n->bad - BAD_LINES_SHOWN);
+		check_say(k, CHECK_FAULT, "PASSWD_FILE", "and %u more lines",
+			  n->bad - BAD_LINES_SHOWN);
 }
 
 void check_accounts(struct check *k)
@@ -97,7 +105,8 @@ void check_accounts(struct check *k)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		check_say(k, CHECK_FAULT, "PASSWD_FILE", "can't read %s: %s; posthousectl passwd USER makes it", path,
+		check_say(k, CHECK_FAULT, "PASSWD_FILE",
+			  "can't read %s: %s; posthousectl passwd USER makes it", path,
 			  fd < 0 ? strerror(errno) : "not a regular file");
 		if (fd >= 0)
 			close(fd);
@@ -109,9 +118,12 @@ void check_accounts(struct check *k)
 	check_lines(k, buf_str(&text), &n);
 	buf_wipe(&text);
 	if (st.st_mode & 07)
-		check_say(k, CHECK_FAULT, "PASSWD_FILE", "%s can be read by everybody: chmod o= %s", path, path);
+		check_say(k, CHECK_FAULT, "PASSWD_FILE", "%s can be read by everybody: chmod o= %s",
+			  path, path);
 	if (n.plain)
-		check_say(k, CHECK_NOTE, "PASSWD_FILE", "%u passwords are kept as {PLAIN}: for tests only", n.plain);
+		check_say(k, CHECK_NOTE, "PASSWD_FILE",
+			  "%u passwords are kept as {PLAIN}: for tests only", n.plain);
 	if (n.bad == 0)
-		check_say(k, n.accounts ? CHECK_OK : CHECK_NOTE, "PASSWD_FILE", "%s: %u accounts", path, n.accounts);
+		check_say(k, n.accounts ? CHECK_OK : CHECK_NOTE, "PASSWD_FILE", "%s: %u accounts",
+			  path, n.accounts);
 }

@@ -15,9 +15,11 @@ static void check_user(struct check *k, const char *setting, const char *name)
 	struct err e;
 
 	if (priv_lookup(name, &u, &e) < 0)
-		check_say(k, CHECK_FAULT, setting, "%s: useradd --system --no-create-home %s", e.text, name);
+		check_say(k, CHECK_FAULT, setting, "%s: useradd --system --no-create-home %s",
+			  e.text, name);
 	else if (u.uid == 0)
-		check_say(k, CHECK_NOTE, setting, "%s is root: fit for tests, not for a server", name);
+		check_say(k, CHECK_NOTE, setting, "%s is root: fit for tests, not for a server",
+			  name);
 	else
 		check_say(k, CHECK_OK, setting, "%s (uid %u)", name, u.uid);
 }
@@ -27,7 +29,9 @@ void check_users(struct check *k)
 	const struct settings *set = k->ctl->set;
 
 	if (geteuid() != 0) {
-		check_say(k, CHECK_NOTE, "users", "not root: all processes run as uid %u and serve its mail only", geteuid());
+		check_say(k, CHECK_NOTE, "users",
+			  "not root: all processes run as uid %u and serve its mail only",
+			  geteuid());
 		return;
 	}
 	check_user(k, "LOGIN_USER", set->login_user);
@@ -54,13 +58,18 @@ static void check_inotify(struct check *k)
 	uint64_t shards = k->ctl->set->notify_shards;
 
 	if (watches < WATCHES_WANTED)
-		check_say(k, CHECK_NOTE, "inotify", "%llu watches: two for each open folder; sysctl fs.inotify.max_user_watches=1048576",
-			  (unsigned long long)watches);
+		check_say(
+			k, CHECK_NOTE, "inotify",
+			"%llu watches: two for each open folder; sysctl fs.inotify.max_user_watches=1048576",
+			(unsigned long long)watches);
 	else
-		check_say(k, CHECK_OK, "inotify", "%llu watches, two for each open folder", (unsigned long long)watches);
+		check_say(k, CHECK_OK, "inotify", "%llu watches, two for each open folder",
+			  (unsigned long long)watches);
 	if (instances < shards)
-		check_say(k, CHECK_FAULT, "inotify", "%llu instances, NOTIFY_SHARDS=%llu: sysctl fs.inotify.max_user_instances=128",
-			  (unsigned long long)instances, (unsigned long long)shards);
+		check_say(
+			k, CHECK_FAULT, "inotify",
+			"%llu instances, NOTIFY_SHARDS=%llu: sysctl fs.inotify.max_user_instances=128",
+			(unsigned long long)instances, (unsigned long long)shards);
 }
 
 void check_kernel(struct check *k)
@@ -69,14 +78,18 @@ void check_kernel(struct check *k)
 	struct rlimit files;
 
 	if (strcmp(k->ctl->set->sandbox, "off") == 0)
-		check_say(k, CHECK_NOTE, "Landlock", "SANDBOX=off: nothing but file permissions keeps users apart");
+		check_say(k, CHECK_NOTE, "Landlock",
+			  "SANDBOX=off: nothing but file permissions keeps users apart");
 	else if (abi < 2)
-		check_say(k, CHECK_FAULT, "Landlock", "ABI %d: Linux 5.19 or later with lsm=landlock is needed, or SANDBOX=off", abi);
+		check_say(k, CHECK_FAULT, "Landlock",
+			  "ABI %d: Linux 5.19 or later with lsm=landlock is needed, or SANDBOX=off",
+			  abi);
 	else
 		check_say(k, CHECK_OK, "Landlock", "ABI %d", abi);
 	check_inotify(k);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max < FILES_WANTED)
-		check_say(k, CHECK_FAULT, "files", "%llu open files for a process: raise LimitNOFILE or ulimit -Hn",
+		check_say(k, CHECK_FAULT, "files",
+			  "%llu open files for a process: raise LimitNOFILE or ulimit -Hn",
 			  (unsigned long long)files.rlim_max);
 }
 
@@ -88,7 +101,8 @@ void check_daemons(struct check *k)
 		if (ctl_alive(k->ctl, daemons[i]))
 			check_say(k, CHECK_OK, daemons[i], "running");
 		else
-			check_say(k, CHECK_FAULT, daemons[i], "not running, or its socket in %s can't be reached from here",
+			check_say(k, CHECK_FAULT, daemons[i],
+				  "not running, or its socket in %s can't be reached from here",
 				  k->ctl->set->rundir);
 	}
 }

@@ -42,9 +42,11 @@ static void check_dates(struct check *k, const char *path, const X509 *cert)
 	else if (days < 0 || seconds < 0)
 		check_say(k, CHECK_FAULT, "TLS", "%s: the certificate has expired: renew it", path);
 	else if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
-		check_say(k, CHECK_FAULT, "TLS", "%s: the certificate isn't valid yet: look at the clock", path);
+		check_say(k, CHECK_FAULT, "TLS",
+			  "%s: the certificate isn't valid yet: look at the clock", path);
 	else if (days < SOON_DAYS)
-		check_say(k, CHECK_NOTE, "TLS", "%s: the certificate expires in %d days", path, days);
+		check_say(k, CHECK_NOTE, "TLS", "%s: the certificate expires in %d days", path,
+			  days);
 	else
 		check_say(k, CHECK_OK, "TLS", "%s, valid for %d days", path, days);
 }
@@ -54,7 +56,9 @@ static void check_mode(struct check *k, const char *path)
 	struct stat st;
 
 	if (stat(path, &st) == 0 && (st.st_mode & 07))
-		check_say(k, CHECK_FAULT, "TLS", "%s holds the private key and is open to everybody: chmod o= %s", path, path);
+		check_say(k, CHECK_FAULT, "TLS",
+			  "%s holds the private key and is open to everybody: chmod o= %s", path,
+			  path);
 }
 
 void check_tls(struct check *k)
@@ -70,7 +74,8 @@ void check_tls(struct check *k)
 		return;
 	}
 	if (access(cert_path, R_OK) < 0 || access(key_path, R_OK) < 0) {
-		check_say(k, CHECK_FAULT, "TLS", "can't read %s: %s (TLS_CERTFILE, TLS_PRIVATE_KEYFILE)",
+		check_say(k, CHECK_FAULT, "TLS",
+			  "can't read %s: %s (TLS_CERTFILE, TLS_PRIVATE_KEYFILE)",
 			  access(cert_path, R_OK) < 0 ? cert_path : key_path, strerror(errno));
 		return;
 	}
@@ -80,9 +85,12 @@ void check_tls(struct check *k)
 	if (!cert)
 		check_say(k, CHECK_FAULT, "TLS", "%s has no certificate in PEM form", cert_path);
 	else if (!key)
-		check_say(k, CHECK_FAULT, "TLS", "%s has no private key in PEM form without a passphrase", key_path);
+		check_say(k, CHECK_FAULT, "TLS",
+			  "%s has no private key in PEM form without a passphrase", key_path);
 	else if (!X509_check_private_key(cert, key))
-		check_say(k, CHECK_FAULT, "TLS", "the key in %s doesn't belong to the certificate in %s", key_path, cert_path);
+		check_say(k, CHECK_FAULT, "TLS",
+			  "the key in %s doesn't belong to the certificate in %s", key_path,
+			  cert_path);
 	else
 		check_dates(k, cert_path, cert);
 	X509_free(cert);

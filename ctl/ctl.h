@@ -22,6 +22,8 @@ int ctl_check(const struct ctl *c);
 int ctl_export(const struct ctl *c);
 int ctl_import(const struct ctl *c);
 int ctl_passwd(const struct ctl *c);
+int ctl_kick(const struct ctl *c);
+int ctl_revoke(const struct ctl *c);
 int ctl_stats(const struct ctl *c);
 int ctl_who(const struct ctl *c);
 
@@ -30,9 +32,10 @@ int ctl_fault(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- ask.c: one request to a daemon ------------------------------------------------------------- */
 typedef void ctl_row_fn(void *ctx, const struct control_row *row);
-/* daemon: "frontend", "backend" or "notifyd". -1: *e says why and what to do. */
+/* daemon: "frontend", "backend" or "notifyd". fn may be NULL. text (or NULL) becomes what the daemon said
+ * at the end. -1: *e says why and what to do. */
 int ctl_ask(const struct ctl *c, const char *daemon, const char *verb, ctl_row_fn *fn, void *ctx,
-	    struct err *e);
+	    struct buf *text, struct err *e);
 /* True when the daemon's control socket takes a connection. */
 bool ctl_alive(const struct ctl *c, const char *daemon);
 

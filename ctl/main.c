@@ -11,13 +11,17 @@ static const struct {
 	const char *args;
 	const char *help;
 } verbs[] = {
-	{"check", ctl_check, "", "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
+	{"check", ctl_check, "",
+	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
 	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
 	 "write UIDs, keywords and subscriptions as that server keeps them"},
 	{"import", ctl_import, "[--from courier|dovecot] MAILDIR|USER",
 	 "take over what that server wrote since; once, it is done at first open"},
 	{"passwd", ctl_passwd, "[--hash yescrypt|sha512crypt|bcrypt] [-f FILE] [USER]",
 	 "set USER's password in PASSWD_FILE; without USER print the hash"},
+	{"kick", ctl_kick, "user NAME | session ID | address IP", "end sessions"},
+	{"revoke", ctl_revoke, "USER",
+	 "after a password was changed or an account locked: forget what is kept of it, end its sessions"},
 	{"stats", ctl_stats, "[--json]", "counters of the running daemons"},
 	{"who", ctl_who, "[--json]", "the sessions that are logged in"},
 };
@@ -39,7 +43,8 @@ static void help(void)
 	printf("Usage: posthousectl [-C FILE] [--set NAME=value] VERB [options]\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		printf("  %s %s\n      %s\n", verbs[i].name, verbs[i].args, verbs[i].help);
-	printf("\n  -C FILE            settings file (default " POSTHOUSE_SYSCONFDIR "/posthouse/posthouse.conf)\n"
+	printf("\n  -C FILE            settings file (default " POSTHOUSE_SYSCONFDIR
+	       "/posthouse/posthouse.conf)\n"
 	       "  --set NAME=value   set one setting; wins over file and environment\n"
 	       "  --json             the answer as JSON\n"
 	       "  --version          print the version and exit\n"

@@ -31,7 +31,8 @@ void pwfile_edit(struct str old, struct str user, struct str hash, struct buf *o
 	while (old.n > 0) {
 		struct str line = str_split(&old, '\n');
 
-		if (!found && str_eq(str_sub(line, 0, str_find(line, ':')), user) && str_find(line, ':') < line.n) {
+		if (!found && str_eq(str_sub(line, 0, str_find(line, ':')), user) &&
+		    str_find(line, ':') < line.n) {
 			edit_line(line, hash, out);
 			found = true;
 		} else {
@@ -65,7 +66,8 @@ static int load(struct pwfile *f, struct err *e)
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
-	if (fd < 0 || fstat(fd, &f->st) < 0 || !S_ISREG(f->st.st_mode) || f->st.st_size > PWFILE_MAX) {
+	if (fd < 0 || fstat(fd, &f->st) < 0 || !S_ISREG(f->st.st_mode) ||
+	    f->st.st_size > PWFILE_MAX) {
 		err_sys(e, "can't read %s", f->real);
 		if (fd >= 0)
 			close(fd);

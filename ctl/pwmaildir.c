@@ -57,7 +57,8 @@ static struct str option(struct str options, struct str name)
 	return STR_NONE;
 }
 
-static int put_maildir(const struct settings *set, struct str user, struct str line, struct buf *out, struct err *e)
+static int put_maildir(const struct settings *set, struct str user, struct str line,
+		       struct buf *out, struct err *e)
 {
 	struct str f[8];
 
@@ -72,7 +73,10 @@ static int put_maildir(const struct settings *set, struct str user, struct str l
 		if (f[5].n)
 			buf_str_put(out, f[5]);
 		else if (!put_home(set->mail_home, user, out))
-			return err_set(e, 0, "%.*s has no home, and MAIL_HOME makes none: name the Maildir", STR_ARG(user));
+			return err_set(
+				e, 0,
+				"%.*s has no home, and MAIL_HOME makes none: name the Maildir",
+				STR_ARG(user));
 		buf_putc(out, '/');
 	}
 	buf_str_put(out, maildir);
@@ -92,8 +96,9 @@ int pwfile_maildir(const struct settings *set, struct str user, struct buf *out,
 			line = STR_NONE;
 	}
 	if (rc == 0 && !line.p)
-		rc = err_set(e, 0, "%s has no account %.*s: name the Maildir (a path with a / in it)", set->passwd_file,
-			     STR_ARG(user));
+		rc = err_set(e, 0,
+			     "%s has no account %.*s: name the Maildir (a path with a / in it)",
+			     set->passwd_file, STR_ARG(user));
 	else if (rc == 0)
 		rc = put_maildir(set, user, line, out, e);
 	buf_wipe(&text);

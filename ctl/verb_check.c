@@ -29,7 +29,8 @@ int ctl_check(const struct ctl *c)
 		grid_free(&k.table);
 		return EXIT_USAGE;
 	}
-	check_say(&k, CHECK_OK, "settings", "%s", c->file ? c->file : "the default file, environment and --set");
+	check_say(&k, CHECK_OK, "settings", "%s",
+		  c->file ? c->file : "the default file, environment and --set");
 	check_directories(&k);
 	check_accounts(&k);
 	check_tls(&k);

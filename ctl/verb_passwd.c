@@ -24,8 +24,10 @@ struct request {
 
 static int wrong_usage(const char *what)
 {
-	fprintf(stderr, "posthousectl passwd: %s\n"
-		"Usage: posthousectl passwd [--hash yescrypt|sha512crypt|bcrypt] [-f FILE] [USER]\n", what);
+	fprintf(stderr,
+		"posthousectl passwd: %s\n"
+		"Usage: posthousectl passwd [--hash yescrypt|sha512crypt|bcrypt] [-f FILE] [USER]\n",
+		what);
 	return EXIT_USAGE;
 }
 
@@ -143,7 +145,8 @@ static int get_password(struct secret *password)
 	if (rc == 0 && password->n == 0)
 		rc = ctl_fault("an empty password is not taken");
 	if (rc == 0 && password->n >= CRYPT_MAX_PASSPHRASE_SIZE)
-		rc = ctl_fault("the password is longer than %d bytes", CRYPT_MAX_PASSPHRASE_SIZE - 1);
+		rc = ctl_fault("the password is longer than %d bytes",
+			       CRYPT_MAX_PASSPHRASE_SIZE - 1);
 	if (rc == 0 && str_has_nul(secret_str(password)))
 		rc = ctl_fault("the password has a NUL in it");
 	return rc;
@@ -165,7 +168,9 @@ static int make_hash(const struct request *q, const struct secret *password, str
 	if (hash)
 		buf_puts(out, hash);
 	secret_zero(&data, sizeof data);
-	return hash ? 0 : ctl_fault("this system's libcrypt can't make such a hash; try --hash sha512crypt");
+	return hash ? 0
+		    : ctl_fault(
+			      "this system's libcrypt can't make such a hash; try --hash sha512crypt");
 }
 
 int ctl_passwd(const struct ctl *c)
@@ -180,7 +185,9 @@ int ctl_passwd(const struct ctl *c)
 	if (rc != 0)
 		return rc;
 	if (q.user && !name_valid(str_c(q.user)))
-		return ctl_fault("\"%s\" is no user name: no blank, no colon, no control character, no # in front", q.user);
+		return ctl_fault(
+			"\"%s\" is no user name: no blank, no colon, no control character, no # in front",
+			q.user);
 	rc = get_password(&password);
 	if (rc == 0)
 		rc = make_hash(&q, &password, &hash);

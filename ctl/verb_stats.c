@@ -40,7 +40,8 @@ static void on_row(void *ctx, const struct control_row *row)
 			continue;
 		buf_reset(&full);
 		if (program.n)
-			buf_printf(&full, "%.*s.%.*s.", STR_ARG(program), STR_ARG(find(row, STR("number"))));
+			buf_printf(&full, "%.*s.%.*s.", STR_ARG(program),
+				   STR_ARG(find(row, STR("number"))));
 		buf_str_put(&full, row->name[i]);
 		add(s, buf_str(&full), row->value[i]);
 	}
@@ -56,7 +57,7 @@ int ctl_stats(const struct ctl *c)
 
 	for (size_t i = 0; i < ARRAY_LEN(daemons); i++) {
 		s.daemon = daemons[i];
-		if (ctl_ask(c, daemons[i], "stats", on_row, &s, &e) < 0)
+		if (ctl_ask(c, daemons[i], "stats", on_row, &s, NULL, &e) < 0)
 			rc = ctl_fault("%s", e.text);
 	}
 	if (c->json)

@@ -14,8 +14,10 @@ struct request {
 
 static int wrong_usage(const struct request *q, const char *what)
 {
-	fprintf(stderr, "posthousectl %s: %s\nUsage: posthousectl %s %s MAILDIR|USER\n", q->verb, what, q->verb,
-		strcmp(q->verb, "export") == 0 ? "--to courier|dovecot" : "[--from courier|dovecot]");
+	fprintf(stderr, "posthousectl %s: %s\nUsage: posthousectl %s %s MAILDIR|USER\n", q->verb,
+		what, q->verb,
+		strcmp(q->verb, "export") == 0 ? "--to courier|dovecot"
+					       : "[--from courier|dovecot]");
 	return EXIT_USAGE;
 }
 
@@ -65,7 +67,8 @@ static bool find_imapd(struct buf *out)
 
 /* ---- the work ------------------------------------------------------------------------------------ */
 
-static int run_imapd(const struct ctl *c, const struct request *q, const char *imapd, const char *maildir)
+static int run_imapd(const struct ctl *c, const struct request *q, const char *imapd,
+		     const char *maildir)
 {
 	VEC(const char *) argv = {0};
 	struct buf what = BUF_INIT;

@@ -11,9 +11,11 @@ static struct str ago(struct str since, char out[32])
 		return since;
 	s = now - then;
 	if (s < 3600)
-		snprintf(out, 32, "%llum%02llus", (unsigned long long)s / 60, (unsigned long long)s % 60);
+		snprintf(out, 32, "%llum%02llus", (unsigned long long)s / 60,
+			 (unsigned long long)s % 60);
 	else
-		snprintf(out, 32, "%lluh%02llum", (unsigned long long)s / 3600, (unsigned long long)s / 60 % 60);
+		snprintf(out, 32, "%lluh%02llum", (unsigned long long)s / 3600,
+			 (unsigned long long)s / 60 % 60);
 	return str_c(out);
 }
 
@@ -38,7 +40,7 @@ int ctl_who(const struct ctl *c)
 {
 	struct who w = {grid_new(), c->json};
 	struct err e;
-	int rc = ctl_ask(c, "backend", "who", on_row, &w, &e);
+	int rc = ctl_ask(c, "backend", "who", on_row, &w, NULL, &e);
 
 	if (rc < 0)
 		rc = ctl_fault("%s", e.text);

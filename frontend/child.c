@@ -2,13 +2,14 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include "common/base/log.h"
+#include "common/ipc/ipcount.h"
 #include "common/sys/main.h"
 #include "common/sys/proc.h"
 #include "frontend/frontend.h"
 
 enum {
 	SUP_FD = 3,
-	QUEUE = 64,
+	QUEUE = 256,
 	RESTART_MS = 100,
 	RESTART_MAX_MS = 10000,
 	STEADY_MS = 10000, /* a child that lived for so long starts again at once */
@@ -24,8 +25,8 @@ static bool is_worker(const struct child *c)
 static void send_fds(struct child *c, uint16_t type, struct str body, const int *fds, unsigned n)
 {
 	if (c->link && link_send(c->link, type, body, fds, n))
-		LOG(L_ERROR, "child not reached", L_C("program", c->program), L_U("number", c->number),
-		    L_C("error", strerror(errno)));
+		LOG(L_ERROR, "child not reached", L_C("program", c->program),
+		    L_U("number", c->number), L_C("error", strerror(errno)));
 }
 
 static uint64_t doubled(uint64_t first, unsigned times, uint64_t max)
@@ -99,6 +100,45 @@ void child_send_passwd(struct frontend *f)
 		send_fds(&f->authd, SUP_PASSWD_FILE, STR(""), &f->passwd.fd, 1);
 }
 
+void child_send_access(struct child *worker)
+{
+	struct frontend *f = worker->frontend;
+
+	if (f->access.fd >= 0)
+		send_fds(worker, SUP_ACCESS, STR(""), &f->access.fd, 1);
+}
+
+static void send_ipcount(struct child *c, bool own, const int *fds, unsigned n)
+{
+	struct buf b = BUF_INIT;
+
+	wire_u8(&b, own);
+	wire_u64(&b, c->frontend->ipcount_key[0]);
+	wire_u64(&b, c->frontend->ipcount_key[1]);
+	send_fds(c, SUP_IPCOUNT, buf_str(&b), fds, n);
+	buf_deinit(&b);
+}
+
+static void send_ipcounts(struct child *c)
+{
+	struct frontend *f = c->frontend;
+	int fds[LINK_FDS_MAX];
+	unsigned n = 0;
+
+	send_ipcount(c, true, &c->ipcount, 1);
+	for (unsigned i = 0; i < f->nworkers; i++) {
+		if (&f->workers[i] == c)
+			continue;
+		fds[n++] = f->workers[i].ipcount_shared;
+		if (n == LINK_FDS_MAX) {
+			send_ipcount(c, false, fds, n);
+			n = 0;
+		}
+	}
+	if (n)
+		send_ipcount(c, false, fds, n);
+}
+
 /* ---- what children say --------------------------------------------------------------------- */
 
 static int on_msg(void *ctx, struct link_msg *m)
@@ -123,6 +163,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 			return -1;
 		stats_counts(c, m->body);
 		return 0;
+	case SUP_REVOKED:
+		return is_worker(c) ? -1 : revoke_authd_said(c->frontend, m->body);
 	default:
 		return -1;
 	}
@@ -145,10 +187,14 @@ static void equip_worker(struct child *c)
 {
 	struct frontend *f = c->frontend;
 
+	/* What says whom to refuse comes before what lets them in. */
+	child_send_access(c);
+	send_ipcounts(c);
 	for (size_t i = 0; i < f->nports; i++) {
 		struct buf b = BUF_INIT;
 
 		wire_u8(&b, f->ports[i].tls);
+		wire_u8(&b, f->ports[i].proxied);
 		send_fds(c, SUP_LISTENER, buf_str(&b), &c->listeners[i], 1);
 		buf_deinit(&b);
 	}
@@ -205,7 +251,8 @@ void child_start(struct child *c)
 		restart_later(c);
 		return;
 	}
-	c->pid = proc_spawn(c->program, main_child_args(), &(struct proc_fd){pair[1], SUP_FD}, 1, &e);
+	c->pid = proc_spawn(c->program, main_child_args(), &(struct proc_fd){pair[1], SUP_FD}, 1,
+			    &e);
 	close(pair[1]);
 	if (c->pid < 0) {
 		c->pid = 0;
@@ -225,13 +272,17 @@ static void ended(struct child *c, int status)
 {
 	enum log_level level = c->frontend->stopping ? L_DEBUG : L_ERROR;
 
-	LOG(level, "child ended", L_C("program", c->program), L_U("number", c->number), L_I("pid", c->pid),
-	    L_I("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
+	LOG(level, "child ended", L_C("program", c->program), L_U("number", c->number),
+	    L_I("pid", c->pid), L_I("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
 	    L_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->pid = 0;
 	c->ready = c->linked = false;
 	c->prelogin = c->sessions = 0;
+	if (is_worker(c))
+		ipcount_clear(c->ipcount);
 	link_free(&c->link);
+	if (!is_worker(c))
+		revoke_authd_gone(c->frontend);
 	if (c->connect)
 		loop_timer_stop(c->connect);
 	if (!c->frontend->stopping)

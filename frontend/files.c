@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include "common/base/log.h"
 #include "common/base/secret.h"
+#include "common/config/access.h"
 #include "frontend/frontend.h"
 
 enum { PEM_MAX = 1 << 20 };
@@ -89,12 +90,37 @@ static int open_cert(struct frontend *f, struct err *e)
 	return f->key.fd < 0 ? err_sys(e, "memfd") : 0;
 }
 
+/* As look; a file with a fault in it is an error, and the descriptor before stays. */
+static int look_access(struct frontend *f, bool force, struct err *e)
+{
+	struct watched *w = &f->access, next = *w;
+	struct access *a;
+	int got;
+
+	next.fd = -1;
+	got = look(&next, false, force, e);
+	memcpy(&w->seen, &next.seen, sizeof(w->seen));
+	if (got <= 0)
+		return got;
+	a = access_read(next.fd, w->path, e);
+	if (!a) {
+		close(next.fd);
+		return -1;
+	}
+	access_free(&a);
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = next.fd;
+	return 1;
+}
+
 int files_open(struct frontend *f, struct err *e)
 {
 	f->cert = (struct watched){.path = f->set->tls_certfile, .fd = -1};
 	f->key = (struct watched){.path = f->set->tls_private_keyfile, .fd = -1};
 	f->passwd = (struct watched){.path = f->set->passwd_file, .fd = -1};
-	if (look(&f->passwd, false, true, e) < 0)
+	f->access = (struct watched){.path = f->set->imapaccessfile, .fd = -1};
+	if (look(&f->passwd, false, true, e) < 0 || look_access(f, true, e) < 0)
 		return -1;
 	if (open_cert(f, e) == 0)
 		return 0;
@@ -113,6 +139,20 @@ static void complain(const struct err *e)
 		return; /* said in the second before */
 	memcpy(last, e->text, sizeof(last));
 	LOG(L_ERROR, "file not read again", L_C("error", e->text));
+}
+
+static void look_again_at_access(struct frontend *f, bool force)
+{
+	struct err e;
+	int got = look_access(f, force, &e);
+
+	if (got < 0)
+		complain(&e);
+	if (got <= 0)
+		return;
+	LOG(L_INFO, "access rules read again", L_C("file", f->access.path));
+	for (unsigned i = 0; i < f->nworkers; i++)
+		child_send_access(&f->workers[i]);
 }
 
 void files_look(struct frontend *f, bool force)
@@ -135,4 +175,5 @@ void files_look(struct frontend *f, bool force)
 		complain(&e);
 	if (passwd > 0)
 		child_send_passwd(f);
+	look_again_at_access(f, force);
 }

@@ -5,6 +5,7 @@
  * no byte of any client.
  */
 #pragma once
+#include "common/base/list.h"
 #include "common/config/settings.h"
 #include "common/io/link.h"
 #include "common/ipc/control.h"
@@ -15,14 +16,14 @@
 struct port { /* one address that is listened on, by each worker with a socket of its own */
 	char host[64];
 	uint16_t number;
-	bool tls;
+	bool tls, proxied;
 };
 
 struct child { /* a login worker or authd */
 	struct frontend *frontend;
 	const char *program;
 	uint32_t number;   /* of a worker */
-	pid_t pid;         /* 0: not running */
+	pid_t pid;	   /* 0: not running */
 	struct link *link; /* NULL: not running, or it has closed it */
 	bool ready;
 	uint64_t started_ms;
@@ -31,13 +32,15 @@ struct child { /* a login worker or authd */
 
 	/* workers only */
 	int listeners[PORTS_MAX]; /* kept over restarts, with the connections in their backlogs */
-	bool linked;              /* it was given a link to the backend */
+	int ipcount,
+		ipcount_shared; /* its table: descriptors that write and that only read; kept too */
+	bool linked;		/* it was given a link to the backend */
 	struct loop_timer *connect;
 	unsigned connect_tries;
 	uint32_t prelogin, sessions; /* as it said last */
 };
 
-struct watched { /* a file that children get as descriptors, looked at once a second */
+struct watched {	  /* a file that children get as descriptors, looked at once a second */
 	const char *path; /* "": not used */
 	struct {
 		uint64_t dev, ino, size;
@@ -54,17 +57,19 @@ struct frontend {
 	struct child authd;
 	struct child *workers;
 	unsigned nworkers;
-	struct watched cert, key, passwd;
+	struct watched cert, key, passwd, access;
+	uint64_t ipcount_key[2]; /* for the workers' tables of connections per address */
 	int rundir;
 	struct loop_timer *tick;
 	struct control_server *control;
-	struct stats *stats; /* queries that wait for the workers' counts */
+	struct list revoking; /* posthousectl revoke, not answered yet (revoke.c) */
+	struct stats *stats;  /* queries that wait for the workers' counts */
 	bool announced, stopping;
 	struct loop_timer *stop_timer;
 };
 
 /* ports.c */
-int ports_read(struct frontend *f, struct err *e);                      /* from the settings */
+int ports_read(struct frontend *f, struct err *e);			 /* from the settings */
 int ports_open(struct frontend *f, struct child *worker, struct err *e); /* its listeners */
 
 /* child.c */
@@ -73,6 +78,7 @@ void child_start(struct child *c);
 void child_exited(struct frontend *f, pid_t pid, int status);
 void child_send_cert(struct child *worker);
 void child_send_passwd(struct frontend *f);
+void child_send_access(struct child *worker);
 void child_signal_all(struct frontend *f, int signo);
 bool child_any_left(const struct frontend *f);
 
@@ -80,8 +86,14 @@ bool child_any_left(const struct frontend *f);
 int files_open(struct frontend *f, struct err *e); /* the first time: what is missing is an error */
 void files_look(struct frontend *f, bool force);   /* passes on what has changed */
 
+/* revoke.c */
+void revoke_request(struct frontend *f, struct control_client *who,
+		    const struct control_request *q);
+int revoke_authd_said(struct frontend *f, struct str body); /* SUP_REVOKED came; -1: malformed */
+void revoke_authd_gone(struct frontend *f);
+
 /* stats.c */
-void stats_request(void *ctx, struct control_client *who, const struct control_request *r);
+void stats_request(struct frontend *f, struct control_client *who);
 void stats_counts(struct child *worker, struct str body); /* SUP_COUNTS came */
 
 /* main.c: a child has said SUP_READY or was linked to the backend. */

@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 #include "common/base/ensure.h"
 #include "common/base/log.h"
+#include "common/base/rand.h"
 #include "common/imap/caps.h"
+#include "common/io/netlist.h"
+#include "common/ipc/ipcount.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "common/sys/sdnotify.h"
@@ -43,6 +46,18 @@ static void on_tick(void *ctx)
 static void on_reload(void *ctx, int signo)
 {
 	files_look(ctx, true);
+}
+
+static void on_request(void *ctx, struct control_client *who, const struct control_request *q)
+{
+	struct frontend *f = ctx;
+
+	if (str_eq(q->verb, STR("stats")))
+		stats_request(f, who);
+	else if (str_eq(q->verb, STR("revoke")))
+		revoke_request(f, who, q);
+	else
+		control_answer_end(who, false, "the frontend knows: stats, revoke");
 }
 
 /* ---- stopping ------------------------------------------------------------------------------ */
@@ -104,8 +119,8 @@ static int check_user(const char *setting, const char *name, struct err *e)
 
 	if (geteuid() != 0 || priv_lookup(name, &u, &why) == 0)
 		return 0;
-	return err_set(e, 0, "%s=%s: %s; make it (useradd --system %s) or name another", setting, name,
-		       why.text, name);
+	return err_set(e, 0, "%s=%s: %s; make it (useradd --system %s) or name another", setting,
+		       name, why.text, name);
 }
 
 static unsigned worker_count(const struct settings *set)
@@ -131,17 +146,43 @@ static void warn_of_capabilities(const struct settings *set)
 	size_t it = 0;
 
 	while (imap_caps_unknown(str_c(set->imap_capability), &it, &word))
-		LOG(L_WARN, "capability not offered", L_C("setting", "IMAP_CAPABILITY"), L_S("name", word));
+		LOG(L_WARN, "capability not offered", L_C("setting", "IMAP_CAPABILITY"),
+		    L_S("name", word));
+}
+
+static int check_exempt(const struct settings *set, struct err *e)
+{
+	struct netlist l;
+
+	if (netlist_parse(&l, set->limit_exempt, "LIMIT_EXEMPT", e))
+		return -1;
+	netlist_deinit(&l);
+	return 0;
 }
 
 static void prepare(struct frontend *f)
 {
 	struct err e;
 
-	if (ports_read(f, &e) || check_user("LOGIN_USER", f->set->login_user, &e) ||
+	if (ports_read(f, &e) || check_exempt(f->set, &e) ||
+	    check_user("LOGIN_USER", f->set->login_user, &e) ||
 	    check_user("AUTH_USER", f->set->auth_user, &e) || files_open(f, &e))
 		fail("settings", &e);
 	warn_of_capabilities(f->set);
+}
+
+static void open_worker(struct frontend *f, unsigned i)
+{
+	struct child *c = &f->workers[i];
+	struct err e;
+
+	child_init(f, c, "login", i + 1);
+	if (ports_open(f, c, &e))
+		fail("listen", &e);
+	if (ipcount_make(f->set->maxprelogin, &c->ipcount, &c->ipcount_shared)) {
+		err_sys(&e, "counters");
+		fail("start", &e);
+	}
 }
 
 static void open_for_business(struct frontend *f)
@@ -150,15 +191,14 @@ static void open_for_business(struct frontend *f)
 
 	if (open_rundir(f, &e) || priv_harden(&e))
 		fail("start", &e);
+	list_init(&f->revoking);
 	f->nworkers = worker_count(f->set);
 	f->workers = xcalloc(f->nworkers, sizeof(*f->workers));
+	rand_bytes(f->ipcount_key, sizeof(f->ipcount_key));
 	child_init(f, &f->authd, "authd", 0);
-	for (unsigned i = 0; i < f->nworkers; i++) {
-		child_init(f, &f->workers[i], "login", i + 1);
-		if (ports_open(f, &f->workers[i], &e))
-			fail("listen", &e);
-	}
-	f->control = control_server_new(f->loop, f->set->rundir, "frontend", stats_request, f, &e);
+	for (unsigned i = 0; i < f->nworkers; i++)
+		open_worker(f, i);
+	f->control = control_server_new(f->loop, f->set->rundir, "frontend", on_request, f, &e);
 	if (!f->control)
 		fail("control", &e);
 	f->tick = loop_timer_new(f->loop, on_tick, f);

@@ -64,15 +64,10 @@ static struct stats *stats_of(struct frontend *f)
 	return f->stats;
 }
 
-void stats_request(void *ctx, struct control_client *who, const struct control_request *r)
+void stats_request(struct frontend *f, struct control_client *who)
 {
-	struct frontend *f = ctx;
 	struct stats *st = stats_of(f);
 
-	if (!str_eq(r->verb, STR("stats"))) {
-		control_answer_end(who, false, "the frontend knows: stats");
-		return;
-	}
 	*vec_push(&st->asking) = who;
 	if (st->missing)
 		return;

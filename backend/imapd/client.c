@@ -24,13 +24,26 @@ void client_drop_parser(struct client *c)
 
 /* ---- the end ---------------------------------------------------------------------------------- */
 
+/* Courier's forms, with starttls=1 where it is. */
+static void log_begin(const struct client *c, struct str tls)
+{
+	const struct log_kv kv[] = {L_C("user", c->user), L_B("ip", c->rip), L_P("port", c->rport),
+				    L_C("protocol", "IMAP"), L_C("session", c->session),
+				    L_S("tls", tls), L_C("starttls", "1")};
+
+	log_courier(L_INFO, "LOGIN", kv, ARRAY_LEN(kv) - (c->tls ? 0 : 2));
+}
+
 static void log_end(struct client *c, const char *cause)
 {
-	LOG(L_INFO, c->ended ? c->ended : "DISCONNECTED", L_C("user", c->user), L_C("ip", c->rip),
-	    L_U("port", c->rport), L_C("session", c->session), L_U("body", c->bodies),
-	    L_U("rcvd", conn_bytes_in(c->conn)), L_U("sent", conn_bytes_out(c->conn)),
-	    L_U("time", (clock_ms() - c->since_ms) / 1000), L_C("starttls", c->tls ? "1" : "0"),
-	    L_C("cause", cause));
+	const struct log_kv kv[] = {L_C("user", c->user), L_B("ip", c->rip), L_P("port", c->rport),
+				    L_U("body", c->bodies), L_U("rcvd", conn_bytes_in(c->conn)),
+				    L_U("sent", conn_bytes_out(c->conn)),
+				    L_U("time", (clock_ms() - c->since_ms) / 1000),
+				    L_C("session", c->session), L_C("cause", cause),
+				    L_C("starttls", "1")};
+
+	log_courier(L_INFO, c->ended ? c->ended : "DISCONNECTED", kv, ARRAY_LEN(kv) - (c->tls ? 0 : 1));
 }
 
 /* A command that waits for the store keeps the view that its requests are about. */
@@ -87,6 +100,25 @@ void client_bye(struct client *c, const char *text)
 		return;
 	c->bye = xstrdup(text);
 	loop_defer_set(c->turn);
+}
+
+void client_kick(struct client *c, const char *text)
+{
+	if (c->state == CLIENT_LOGOUT)
+		return;
+	c->ended = "KICKED";
+	say_bye(c, text);
+}
+
+struct client *client_find(struct imapd *im, uint32_t conn)
+{
+	list_foreach(e, &im->clients) {
+		struct client *c = list_entry(e, struct client, link);
+
+		if (c->id == conn)
+			return c;
+	}
+	return NULL;
 }
 
 void client_bye_all(struct imapd *im, const char *text)
@@ -440,9 +472,7 @@ struct client *client_new(struct imapd *im, const struct client_start *s)
 	loop_timer_set(c->timer, set->imap_timeout * 1000);
 	list_append(&im->clients, &c->link);
 	im->nclients++;
-	LOG(L_INFO, "LOGIN", L_C("user", c->user), L_C("ip", c->rip), L_U("port", c->rport),
-	    L_C("protocol", "IMAP"), L_C("session", c->session),
-	    L_C("starttls", c->tls ? "1" : "0"), L_S("tls", s->facts->tls_info));
+	log_begin(c, s->facts->tls_info);
 	greet(c, s);
 	conn_unread(c->conn, s->unread);
 	return c;

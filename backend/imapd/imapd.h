@@ -41,4 +41,7 @@ struct client_start {
 struct client *client_new(struct imapd *im, const struct client_start *s);
 /* The command at hand is finished, then "* BYE text" and the connection is closed. */
 void client_bye(struct client *c, const char *text);
+/* The command at hand is dropped, "* BYE text" and the connection is closed, at once. */
+void client_kick(struct client *c, const char *text);
+struct client *client_find(struct imapd *im, uint32_t conn); /* or NULL */
 void client_bye_all(struct imapd *im, const char *text);

@@ -9,11 +9,11 @@
 #include "common/ipc/session.h"
 
 #define MASTER_QUEUE_MAX 4096
-#define ORPHAN_MS 900    /* without a master: the command at hand, BYE, end within a second */
+#define ORPHAN_MS 900 /* without a master: the command at hand, BYE, end within a second */
 #define SHUTDOWN_MS 4000
-#define TIDY_MS 2000     /* after logins and logouts: free pages go back to the kernel */
+#define TIDY_MS 2000 /* after logins and logouts: free pages go back to the kernel */
 #define NOTIFY_RETRY_MS 8000
-#define STATE_MS 1000    /* what posthousectl who shows may be so old; short sessions tell nothing */
+#define STATE_MS 1000 /* what posthousectl who shows may be so old; short sessions tell nothing */
 
 /* A client's state that the master hasn't heard of. */
 struct note {
@@ -27,17 +27,17 @@ struct process {
 	struct imapd im;
 	const struct process_opts *o;
 	struct link *master;
-	unsigned nclients;          /* for which on_client_end has not come */
+	unsigned nclients; /* for which on_client_end has not come */
 	bool ready;
-	bool asked;                 /* LEAVE without its answer */
-	bool closing;               /* store_close is under way */
+	bool asked;   /* LEAVE without its answer */
+	bool closing; /* store_close is under way */
 	int status;
 	struct loop_timer *linger;
 	struct loop_timer *deadline;
 	struct loop_timer *tidy;
 	struct loop_timer *state;
 	struct list notes;
-	struct loop_timer *notify;  /* shell mode: look for notifyd again */
+	struct loop_timer *notify; /* shell mode: look for notifyd again */
 };
 
 /* ---- talking to the master -------------------------------------------------------------------- */
@@ -59,7 +59,8 @@ static int tell_conn(struct process *p, uint16_t type, uint32_t conn)
 	return tell(p, type, &b);
 }
 
-static void refuse(struct process *p, uint16_t type, uint32_t conn, const char *code, const char *text)
+static void refuse(struct process *p, uint16_t type, uint32_t conn, const char *code,
+		   const char *text)
 {
 	struct buf b = BUF_INIT;
 	struct session_failed f = {.conn = conn, .code = str_c(code), .text = str_c(text)};
@@ -75,7 +76,8 @@ static void on_closed(void *ctx, const struct store_result *r)
 	struct process *p = ctx;
 
 	if (r->code != STORE_OK)
-		LOG(L_WARN, "store-close", L_S("user", p->im.record->user), L_C("error", r->err.text));
+		LOG(L_WARN, "store-close", L_S("user", p->im.record->user),
+		    L_C("error", r->err.text));
 	loop_stop(p->im.loop);
 }
 
@@ -155,7 +157,8 @@ static void on_state(void *ctx)
 
 	while (!list_empty(&p->notes)) {
 		struct note *n = list_entry(p->notes.next, struct note, link);
-		struct session_state s = {.conn = n->conn, .idle = n->idle, .folder = buf_str(&n->folder)};
+		struct session_state s = {
+			.conn = n->conn, .idle = n->idle, .folder = buf_str(&n->folder)};
 		struct buf b = BUF_INIT;
 
 		session_state_put(&b, &s);
@@ -214,8 +217,10 @@ static int on_conn(struct process *p, struct link_msg *m)
 		return -1;
 	/* The master's word is checked against what this process is (B30). */
 	if (c.dev != p->o->dev || c.ino != p->o->ino || c.user.n == 0 || c.tag.n == 0) {
-		LOG(L_ERROR, "foreign-connection", L_S("user", c.user), L_S("session", c.facts.session));
-		refuse(p, SESSION_REFUSED, c.conn, "UNAVAILABLE", "This process serves another mailbox.");
+		LOG(L_ERROR, "foreign-connection", L_S("user", c.user),
+		    L_S("session", c.facts.session));
+		refuse(p, SESSION_REFUSED, c.conn, "UNAVAILABLE",
+		       "This process serves another mailbox.");
 		return 0;
 	}
 	if (p->im.leaving) {
@@ -224,8 +229,13 @@ static int on_conn(struct process *p, struct link_msg *m)
 	}
 	if (tell_conn(p, SESSION_ACCEPTED, c.conn) < 0)
 		return -1;
-	s = (struct client_start){.in_fd = m->fds[0], .out_fd = m->fds[0], .conn = c.conn,
-				  .facts = &c.facts, .user = c.user, .tag = c.tag, .verb = c.verb,
+	s = (struct client_start){.in_fd = m->fds[0],
+				  .out_fd = m->fds[0],
+				  .conn = c.conn,
+				  .facts = &c.facts,
+				  .user = c.user,
+				  .tag = c.tag,
+				  .verb = c.verb,
 				  .unread = c.unread};
 	m->fds[0] = -1;
 	p->nclients++;
@@ -246,6 +256,23 @@ static int on_shutdown(struct process *p, struct str body)
 		return -1;
 	snprintf(text, sizeof text, "%.*s", STR_ARG(s));
 	end_soon(p, text, SHUTDOWN_MS);
+	return 0;
+}
+
+static int on_kick(struct process *p, struct str body)
+{
+	struct wire w = wire_reader(body);
+	uint32_t conn = wire_get_u32(&w);
+	char text[IPC_TEXT_MAX + 1];
+	struct str s = wire_get_str(&w, IPC_TEXT_MAX);
+	struct client *c;
+
+	if (!wire_end(&w))
+		return -1;
+	snprintf(text, sizeof text, "%.*s", STR_ARG(s));
+	c = client_find(&p->im, conn);
+	if (c)
+		client_kick(c, text);
 	return 0;
 }
 
@@ -272,6 +299,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 		return 0;
 	case SESSION_SHUTDOWN:
 		return m->nfds == 0 ? on_shutdown(p, m->body) : -1;
+	case SESSION_KICK:
+		return m->nfds == 0 ? on_kick(p, m->body) : -1;
 	default:
 		return -1;
 	}
@@ -285,7 +314,8 @@ static void on_master_gone(void *ctx, const char *why)
 	if (p->closing)
 		return;
 	if (!p->im.leaving)
-		LOG(L_WARN, "master-gone", L_S("user", p->im.record->user), L_U("clients", p->nclients), L_C("reason", why));
+		LOG(L_WARN, "master-gone", L_S("user", p->im.record->user),
+		    L_U("clients", p->nclients), L_C("reason", why));
 	p->im.leaving = false; /* a shutdown that was under way gets the shorter time, too */
 	end_soon(p, "[UNAVAILABLE] The server is restarting, connect again.", ORPHAN_MS);
 }
@@ -322,7 +352,8 @@ static void on_open(void *ctx, const struct store_result *r)
 	struct process *p = ctx;
 
 	if (r->code != STORE_OK) {
-		LOG(L_ERROR, "store-open", L_S("user", p->im.record->user), L_C("error", r->err.text));
+		LOG(L_ERROR, "store-open", L_S("user", p->im.record->user),
+		    L_C("error", r->err.text));
 		p->status = 1;
 		if (p->o->session_fd < 0)
 			shell_fatal(r->err.text);
@@ -350,9 +381,14 @@ static void on_signal(void *ctx, int signo)
 
 static void open_store(struct process *p)
 {
-	struct store_opts so = {.loop = p->im.loop, .jobs = p->im.jobs, .set = p->im.set,
-				.maildir_fd = p->o->maildir_fd, .opaque = p->o->opaque,
-				.crash_page = p->o->crash, .want_notify_link = want_notify_link, .ctx = p};
+	struct store_opts so = {.loop = p->im.loop,
+				.jobs = p->im.jobs,
+				.set = p->im.set,
+				.maildir_fd = p->o->maildir_fd,
+				.opaque = p->o->opaque,
+				.crash_page = p->o->crash,
+				.want_notify_link = want_notify_link,
+				.ctx = p};
 	char *user = str_dup(p->im.record->user); /* lives as long as the process */
 
 	so.user = user;

@@ -132,16 +132,23 @@ int transfer_run(const struct process_opts *o, const struct transfer_what *what)
 	char *user = str_dup(o->record->user);
 
 	if (!o->set->imap_uselocks) {
-		fprintf(stderr, "imapd: IMAP_USELOCKS is 0: stop the server, then use --set IMAP_USELOCKS=1\n");
+		fprintf(stderr,
+			"imapd: IMAP_USELOCKS is 0: stop the server, then use --set IMAP_USELOCKS=1\n");
 		free(user);
 		return 1;
 	}
-	t.to = what->server && strcmp(what->server, "dovecot") == 0 ? SERVER_DOVECOT : SERVER_COURIER;
+	t.to = what->server && strcmp(what->server, "dovecot") == 0 ? SERVER_DOVECOT
+								    : SERVER_COURIER;
 	t.loop = loop_new();
-	struct store_opts so = {.loop = t.loop, .jobs = jobs_new(t.loop, 1), .set = o->set,
-				.maildir_fd = o->maildir_fd, .user = user};
+	struct store_opts so = {.loop = t.loop,
+				.jobs = jobs_new(t.loop, 1),
+				.set = o->set,
+				.maildir_fd = o->maildir_fd,
+				.user = user};
 	if (what->import)
-		so.import = !what->server ? IMPORT_AGAIN : t.to == SERVER_DOVECOT ? IMPORT_DOVECOT : IMPORT_COURIER;
+		so.import = !what->server	     ? IMPORT_AGAIN
+			    : t.to == SERVER_DOVECOT ? IMPORT_DOVECOT
+						     : IMPORT_COURIER;
 	t.store = store_new(&so);
 	store_open(t.store, on_open, &t);
 	loop_run(t.loop);

@@ -40,10 +40,15 @@ static void session_begin(struct child *p, struct login *g)
 	s->conn = g->conn;
 	s->user = g->user; /* its count goes over to the session */
 	s->since = clock_wall_s();
+	s->begun_ms = f->begun_ms;
 	list_append(&p->sessions, &s->link);
 	p->nsessions++;
-	LOG(L_DEBUG, "login", L_S("user", g->record.user), L_S("session", f->session), L_S("rip", f->rip),
-	    L_U("rport", f->rport), L_S("protocol", f->protocol), L_U("tls", f->tls), L_I("imapd", p->pid));
+	LOG(L_DEBUG, "login", L_S("user", g->record.user), L_S("session", f->session),
+	    L_S("rip", f->rip), L_U("rport", f->rport), L_S("protocol", f->protocol),
+	    L_U("tls", f->tls), L_I("imapd", p->pid));
+	/* The news overtook the login on its way to imapd. */
+	if (kick_too_late(p->m, s->user->name, s->begun_ms))
+		kick_session(p, s, KICK_REVOKED);
 }
 
 static void session_end(struct child *p, struct session *s)
@@ -147,7 +152,8 @@ static int on_leave(struct child *p)
 		return -1;
 	if (!wanted)
 		p->state = CHILD_LEAVING;
-	return link_send(p->chan, wanted ? SESSION_LEAVE_DENIED : SESSION_LEAVE_GRANTED, STR_NONE, NULL, 0);
+	return link_send(p->chan, wanted ? SESSION_LEAVE_DENIED : SESSION_LEAVE_GRANTED, STR_NONE,
+			 NULL, 0);
 }
 
 static int on_state(struct child *p, struct str body)
@@ -259,12 +265,13 @@ static void log_end(const struct child *p)
 	else if (!list_empty(&p->sent))
 		user = list_entry(p->sent.next, struct login, at)->record.user;
 	if (WIFSIGNALED(p->status))
-		LOG(L_ERROR, "imapd-crashed", L_I("imapd", p->pid), L_S("user", user), L_U("uid", p->uid),
-		    L_I("signal", WTERMSIG(p->status)), L_C("name", strsignal(WTERMSIG(p->status))),
-		    L_U("sessions", p->nsessions));
+		LOG(L_ERROR, "imapd-crashed", L_I("imapd", p->pid), L_S("user", user),
+		    L_U("uid", p->uid), L_I("signal", WTERMSIG(p->status)),
+		    L_C("name", strsignal(WTERMSIG(p->status))), L_U("sessions", p->nsessions));
 	else if (WEXITSTATUS(p->status) != 0)
-		LOG(L_ERROR, "imapd-failed", L_I("imapd", p->pid), L_S("user", user), L_U("uid", p->uid),
-		    L_I("status", WEXITSTATUS(p->status)), L_U("sessions", p->nsessions));
+		LOG(L_ERROR, "imapd-failed", L_I("imapd", p->pid), L_S("user", user),
+		    L_U("uid", p->uid), L_I("status", WEXITSTATUS(p->status)),
+		    L_U("sessions", p->nsessions));
 }
 
 /* Logins that imapd hadn't taken go back to the store, once; those that waited for it to open the
@@ -296,7 +303,8 @@ static void give_back(struct child *p)
 	}
 	while (!list_empty(&gone))
 		login_refuse(list_entry(gone.next, struct login, at), "UNAVAILABLE",
-			     "The mailbox can't be served now, try again later.", "imapd ended twice before it served");
+			     "The mailbox can't be served now, try again later.",
+			     "imapd ended twice before it served");
 }
 
 static void child_end(struct child *p)
@@ -376,7 +384,9 @@ int child_assign(struct child *p, struct storent *s, const struct login *first)
 {
 	struct master *m = p->m;
 	struct buf b = BUF_INIT, opaque = BUF_INIT;
-	struct session_assign a = {.record = first->record, .dev = s->dev, .ino = s->ino,
+	struct session_assign a = {.record = first->record,
+				   .dev = s->dev,
+				   .ino = s->ino,
 				   .hostname = str_c(m->hostname)};
 	int fds[4] = {s->maildir_fd, s->lock_fd, crash_page_new(), -1};
 	unsigned nfds = 3;
@@ -414,9 +424,14 @@ int child_assign(struct child *p, struct storent *s, const struct login *first)
 int child_send_conn(struct child *p, struct login *g)
 {
 	struct buf b = BUF_INIT;
-	struct session_conn c = {.conn = g->conn, .dev = p->store->dev, .ino = p->store->ino,
-				 .facts = g->facts, .user = g->record.user, .tag = g->tag,
-				 .verb = g->verb, .unread = g->unread};
+	struct session_conn c = {.conn = g->conn,
+				 .dev = p->store->dev,
+				 .ino = p->store->ino,
+				 .facts = g->facts,
+				 .user = g->record.user,
+				 .tag = g->tag,
+				 .verb = g->verb,
+				 .unread = g->unread};
 	int rc;
 
 	session_conn_put(&b, &c);

@@ -29,7 +29,8 @@ struct gate_link {
 	struct link *link;
 	struct list logins;
 	unsigned pid;
-	uint8_t (*nonces)[TICKET_NONCE_LEN]; /* ring; the first four bytes are the place, all 0 = spent */
+	uint8_t (*nonces)
+		[TICKET_NONCE_LEN]; /* ring; the first four bytes are the place, all 0 = spent */
 	uint32_t next;
 };
 
@@ -116,8 +117,9 @@ void login_taken(struct login *g)
 
 static void on_deadline(void *ctx)
 {
-	login_refuse(ctx, "UNAVAILABLE", "The mailbox doesn't answer, try again later.",
-		     "AUTH_TIMEOUT passed before the mailbox was open: slow or stalled mail volume?");
+	login_refuse(
+		ctx, "UNAVAILABLE", "The mailbox doesn't answer, try again later.",
+		"AUTH_TIMEOUT passed before the mailbox was open: slow or stalled mail volume?");
 }
 
 /* ---- messages --------------------------------------------------------------------------------- */
@@ -153,7 +155,8 @@ static bool nonce_spend(struct gate_link *k, const uint8_t nonce[TICKET_NONCE_LE
 	memcpy(&place, nonce, sizeof place);
 	if (place >= NONCES_KEPT)
 		return false;
-	good = secret_equal(str_mem(nonce, TICKET_NONCE_LEN), str_mem(k->nonces[place], TICKET_NONCE_LEN)) &&
+	good = secret_equal(str_mem(nonce, TICKET_NONCE_LEN),
+			    str_mem(k->nonces[place], TICKET_NONCE_LEN)) &&
 	       memcmp(nonce, spent, TICKET_NONCE_LEN) != 0;
 	if (good)
 		memset(k->nonces[place], 0, TICKET_NONCE_LEN);
@@ -183,8 +186,8 @@ static bool over_limit(struct login *g)
 		return false;
 	if (g->user->alerted == 0 || now - g->user->alerted > 60000) {
 		g->user->alerted = now;
-		LOG(L_WARN, "ALERT: MAXPERUSER", L_S("user", g->record.user), L_U("limit", set->maxperuser),
-		    L_S("rip", g->facts.rip));
+		LOG(L_WARN, "ALERT: MAXPERUSER", L_S("user", g->record.user),
+		    L_U("limit", set->maxperuser), L_S("rip", g->facts.rip));
 	}
 	return true;
 }
@@ -198,6 +201,9 @@ static void login_begin(struct login *g)
 		login_refuse(g, "UNAVAILABLE", "The server is shutting down.", "shutting down");
 	else if (fault)
 		login_refuse(g, "UNAVAILABLE", "This account can't be served now.", fault);
+	else if (kick_too_late(m, g->record.user, g->facts.begun_ms))
+		login_refuse(g, "UNAVAILABLE", "The account was changed just now, try again.",
+			     "revoked");
 	else if (over_limit(g))
 		login_refuse(g, "LIMIT", "Too many connections of this account.", "MAXPERUSER");
 	else
@@ -224,11 +230,13 @@ static int on_give(struct gate_link *k, struct link_msg *msg)
 		login_free(g);
 		return -1;
 	}
-	if (!ticket_check(give.ticket, m->key, nonce, &g->record, &g->facts) || !nonce_spend(k, nonce)) {
+	if (!ticket_check(give.ticket, m->key, nonce, &g->record, &g->facts) ||
+	    !nonce_spend(k, nonce)) {
 		m->count.forged++;
 		LOG(L_ERROR, "ticket-refused", L_U("worker_pid", k->pid),
 		    L_C("reason", "forged, used before, or made for another link"));
-		say_refused(k, give.id, "UNAVAILABLE", "The login could not be verified, try again.");
+		say_refused(k, give.id, "UNAVAILABLE",
+			    "The login could not be verified, try again.");
 		login_free(g);
 		return 0;
 	}
@@ -300,7 +308,9 @@ static void on_accept(void *ctx, int events)
 		return;
 	if ((uid != 0 && uid != g->m->uid && uid != g->login_uid) || g->nlinks >= GATE_LINKS_MAX) {
 		LOG(L_ERROR, "worker-refused", L_U("uid", uid), L_I("pid", pid),
-		    L_C("reason", g->nlinks >= GATE_LINKS_MAX ? "too many links" : "not root, nor us, nor LOGIN_USER"));
+		    L_C("reason", g->nlinks >= GATE_LINKS_MAX
+					  ? "too many links"
+					  : "not root, nor us, nor LOGIN_USER"));
 		close(fd);
 		return;
 	}

@@ -17,7 +17,7 @@
 #include "common/sys/proc.h"
 #include "common/sys/sdnotify.h"
 
-#define RESOLVE_THREADS 48   /* those of stalled volumes sleep; see VOLUME_JOBS_MAX in resolve.c */
+#define RESOLVE_THREADS 48 /* those of stalled volumes sleep; see VOLUME_JOBS_MAX in resolve.c */
 #define STOP_WAIT_MS 5000
 #define OTHER_MASTER_WAIT_MS 5000
 
@@ -38,7 +38,8 @@ static uint32_t user_id(const struct master *m, const char *setting, const char 
 		return m->uid;
 	if (priv_lookup(name, &u, &why) == 0)
 		return u.uid;
-	err_set(&e, 0, "%s=%s: %s; make it (useradd --system %s) or name another", setting, name, why.text, name);
+	err_set(&e, 0, "%s=%s: %s; make it (useradd --system %s) or name another", setting, name,
+		why.text, name);
 	fail("settings", e.text);
 }
 
@@ -79,7 +80,9 @@ static void make_rundir(struct master *m)
 		fail("rundir", e.text);
 	}
 	if ((st.st_uid != 0 && st.st_uid != m->uid) || (st.st_mode & 022)) {
-		err_set(&e, 0, "RUNDIR %s must belong to root or uid %u and be writable by nobody else", dir, m->uid);
+		err_set(&e, 0,
+			"RUNDIR %s must belong to root or uid %u and be writable by nobody else",
+			dir, m->uid);
 		fail("rundir", e.text);
 	}
 	if ((st.st_mode & 0111) != 0111 && fchmod(fd, (st.st_mode & 07777) | 0111) < 0)
@@ -106,7 +109,8 @@ static void be_the_only_one(const struct master *m)
 		if (waited >= OTHER_MASTER_WAIT_MS) {
 			struct err e;
 
-			err_set(&e, 0, "another backend uses %s (its lock is held): stop it first", m->set->rundir);
+			err_set(&e, 0, "another backend uses %s (its lock is held): stop it first",
+				m->set->rundir);
 			fail("rundir", e.text);
 		}
 		usleep(50000);
@@ -129,7 +133,8 @@ static void on_stop_late(void *ctx)
 {
 	struct master *m = ctx;
 
-	LOG(L_WARN, "stop", L_U("imapds_left", m->nprocs), L_C("reason", "they took longer than 5 s"));
+	LOG(L_WARN, "stop", L_U("imapds_left", m->nprocs),
+	    L_C("reason", "they took longer than 5 s"));
 	loop_stop(m->loop);
 }
 
@@ -144,7 +149,8 @@ static void on_stop(void *ctx, int signo)
 	LOG(L_INFO, "stopping", L_I("signal", signo), L_U("imapds", m->nprocs));
 	gate_close(m->gate);
 	list_foreach(e, &m->procs)
-		child_shutdown(list_entry(e, struct child, link), "[UNAVAILABLE] The server is shutting down.");
+		child_shutdown(list_entry(e, struct child, link),
+			       "[UNAVAILABLE] The server is shutting down.");
 	m->stop_timer = loop_timer_new(m->loop, on_stop_late, m);
 	loop_timer_set(m->stop_timer, STOP_WAIT_MS);
 	if (m->nprocs == 0)
@@ -201,6 +207,7 @@ int main(int argc, char **argv)
 	m.users = hmap_new();
 	m.uids = hmap_new();
 	m.crashes = hmap_new();
+	m.revoked = hmap_new();
 	harden(&m);
 	get_hostname(&m);
 	make_rundir(&m);
@@ -208,7 +215,8 @@ int main(int argc, char **argv)
 	m.loop = loop_new();
 	open_for_business(&m);
 	sdnotify("READY=1");
-	LOG(L_INFO, "ready", L_C("program", "backend"), L_C("rundir", set.rundir), L_U("uid", m.uid));
+	LOG(L_INFO, "ready", L_C("program", "backend"), L_C("rundir", set.rundir),
+	    L_U("uid", m.uid));
 	loop_run(m.loop);
 	secret_zero(m.key, sizeof m.key);
 	LOG(L_INFO, "stopped", L_U("logins", m.count.logins));

@@ -44,6 +44,8 @@ struct master {
 	struct hmap *uids;     /* uid -> the first store seen of it, for shared_uid */
 	struct hmap *crashes;  /* dev, ino -> struct crashes */
 	struct list crash_order;
+	struct hmap *revoked;  /* user name -> struct revoked (kick.c) */
+	uint64_t revoked_all_ms; /* logins that began up to here are refused, whoever they are of */
 	struct list procs;     /* struct child.link_all, assigned ones */
 	unsigned nprocs;
 	uint32_t next_conn;
@@ -134,6 +136,7 @@ struct session {
 	uint16_t rport;
 	bool tls, idle;
 	int64_t since;
+	uint64_t begun_ms; /* session_facts.begun_ms */
 	char *folder;      /* or NULL */
 };
 
@@ -182,6 +185,13 @@ struct notifier *notifier_new(struct master *m);
 int notifier_connect(struct notifier *n, uint32_t uid, uint64_t dev, uint64_t ino); /* fd or -1 */
 void notifier_want(struct notifier *n, struct child *p); /* SESSION_NOTIFYD follows when it can be had */
 void notifier_forget(struct notifier *n, struct child *p);
+
+/* ---- kick.c ------------------------------------------------------------------------------------ */
+#define KICK_REVOKED "[EXPIRED] The account was changed, log in again."
+void kick_request(struct master *m, struct control_client *who, const struct control_request *q);
+void kick_session(struct child *p, const struct session *s, const char *text);
+/* The user was revoked after this login began (session_facts.begun_ms; 0: it doesn't say). */
+bool kick_too_late(const struct master *m, struct str user, uint64_t begun_ms);
 
 /* ---- verbs.c ---------------------------------------------------------------------------------- */
 void verbs_request(void *ctx, struct control_client *who, const struct control_request *r);

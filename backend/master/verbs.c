@@ -58,24 +58,19 @@ static uint64_t count_sessions(const struct master *m)
 	return n;
 }
 
-static void verb_stats(struct master *m, struct control_client *who, const struct control_request *q)
+static void verb_stats(struct master *m, struct control_client *who,
+		       const struct control_request *q)
 {
 	const struct {
 		const char *name;
 		uint64_t value;
 	} stats[] = {
-		{"sessions", count_sessions(m)},
-		{"users", hmap_count(m->users)},
-		{"stores", hmap_count(m->stores)},
-		{"imapds", m->nprocs},
-		{"pool", pool_ready(m->pool)},
-		{"logins", m->count.logins},
-		{"refused", m->count.refused},
-		{"forged_tickets", m->count.forged},
-		{"forks", m->count.spawned},
-		{"crashes", m->count.crashed},
-		{"retries", m->count.retried},
-		{"jobs", jobs_pending(m->jobs)},
+		{"sessions", count_sessions(m)},   {"users", hmap_count(m->users)},
+		{"stores", hmap_count(m->stores)}, {"imapds", m->nprocs},
+		{"pool", pool_ready(m->pool)},	   {"logins", m->count.logins},
+		{"refused", m->count.refused},	   {"forged_tickets", m->count.forged},
+		{"forks", m->count.spawned},	   {"crashes", m->count.crashed},
+		{"retries", m->count.retried},	   {"jobs", jobs_pending(m->jobs)},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(stats); i++) {
@@ -96,6 +91,7 @@ static const struct {
 } verbs[] = {
 	{"who", verb_who},
 	{"stats", verb_stats},
+	{"kick", kick_request},
 };
 
 void verbs_request(void *ctx, struct control_client *who, const struct control_request *q)
@@ -106,5 +102,6 @@ void verbs_request(void *ctx, struct control_client *who, const struct control_r
 			return;
 		}
 	}
-	control_answer_end(who, false, "the backend doesn't know this verb: is it older than posthousectl?");
+	control_answer_end(who, false,
+			   "the backend doesn't know this verb: is it older than posthousectl?");
 }

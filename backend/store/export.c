@@ -58,7 +58,8 @@ int export_write(struct export *x, int to_dir, const char *name, struct str text
 {
 	struct fold *f = x->op.part[0].f;
 
-	return write_by_tmp(f->files->dir, to_dir, name, text) < 0 ? result_sys(&x->op.res, name) : 0;
+	return write_by_tmp(f->files->dir, to_dir, name, text) < 0 ? result_sys(&x->op.res, name)
+								   : 0;
 }
 
 /* ---- a folder ---------------------------------------------------------------------------------------- */
@@ -72,7 +73,8 @@ static void export_work(struct op *op)
 	if (op_lock(op)) {
 		struct fold *f = op->part[0].f;
 		struct err e;
-		int rc = uidtrace_write(f->files->dir, f->f.uidvalidity, disk_uid_ceiling(f->disk), &e);
+		int rc = uidtrace_write(f->files->dir, f->f.uidvalidity, disk_uid_ceiling(f->disk),
+					&e);
 		if (rc < 0)
 			result_fail(&op->res, &e);
 		else
@@ -95,11 +97,13 @@ static void export_finish(struct op *op)
 	size_t n = f->f.msgs.n - f->f.tombs.n;
 
 	if (res.code == STORE_OK) {
-		LOG(L_INFO, "folder_exported", L_C("user", f->f.store->o.user), L_C("folder", f->f.name),
-		    L_C("to", names[x->to]), L_U("uidvalidity", f->f.uidvalidity), L_U("messages", n),
+		LOG(L_INFO, "folder_exported", L_C("user", f->f.store->o.user),
+		    L_C("folder", f->f.name), L_C("to", names[x->to]),
+		    L_U("uidvalidity", f->f.uidvalidity), L_U("messages", n),
 		    L_U("keywords_lost", x->lost));
-		snprintf(f->said, sizeof f->said, "UIDVALIDITY %u, %zu messages, next UID %u%s", f->f.uidvalidity, n,
-			 f->f.uidnext, x->lost ? "; it has no room for all keywords" : "");
+		snprintf(f->said, sizeof f->said, "UIDVALIDITY %u, %zu messages, next UID %u%s",
+			 f->f.uidvalidity, n, f->f.uidnext,
+			 x->lost ? "; it has no room for all keywords" : "");
 	}
 	op_free(op);
 	done(ctx, &res);
@@ -144,7 +148,8 @@ static void courier_lines(struct str ours, bool mutf7, struct buf *out)
 {
 	for (struct str rest = ours; rest.p && rest.n;) {
 		struct str line = str_trim(str_split(&rest, '\n'));
-		char *disk = mutf7 && str_starts(line, STR("INBOX.")) ? names_disk(true, line) : NULL;
+		char *disk =
+			mutf7 && str_starts(line, STR("INBOX.")) ? names_disk(true, line) : NULL;
 		if (disk)
 			buf_printf(out, "INBOX%s\n", disk);
 		else
@@ -183,7 +188,8 @@ static void subscriptions_finish(struct store_op *op)
 	free(s);
 }
 
-void store_export_subscriptions(struct store *st, enum store_server to, store_done_fn *done, void *ctx)
+void store_export_subscriptions(struct store *st, enum store_server to, store_done_fn *done,
+				void *ctx)
 {
 	struct subscriptions *s = xcalloc(1, sizeof *s);
 

@@ -35,7 +35,8 @@ static bool put_keywords(struct folder *f, struct buf *out)
 		if (m->state & MSG_EXPUNGED || !m->kw)
 			continue;
 		for (uint16_t k = 0; k < m->kw->n; k++)
-			buf_printf(out, "%s%s%d", k ? "" : m->base, k ? " " : ":", number[m->kw->kw[k]] - 1);
+			buf_printf(out, "%s%s%d", k ? "" : m->base, k ? " " : ":",
+				   number[m->kw->kw[k]] - 1);
 		buf_putc(out, '\n');
 	}
 	free(number);
@@ -58,7 +59,8 @@ static int remove_updates(int dir)
 		return -1;
 	}
 	while ((de = readdir(d)))
-		if (kwupdate_name(str_c(de->d_name), &base, &age) && unlinkat(dir, de->d_name, 0) < 0 && errno != ENOENT)
+		if (kwupdate_name(str_c(de->d_name), &base, &age) &&
+		    unlinkat(dir, de->d_name, 0) < 0 && errno != ENOENT)
 			rc = -1;
 	closedir(d);
 	return rc;

@@ -22,13 +22,15 @@ int export_dovecot_lock(struct export *x)
 	struct stat sb;
 
 	while (x->lock_fd < 0) {
-		x->lock_fd = openat(f->files->dir, LOCK, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		x->lock_fd = openat(f->files->dir, LOCK,
+				    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (x->lock_fd >= 0)
 			break;
 		if (errno != EEXIST)
 			return result_sys(&x->op.res, LOCK);
 		if (fstatat(f->files->dir, LOCK, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    files_now_ns(f->files->dir, NULL) / NS_PER_S - sb.st_mtime > (int64_t)set->lock_stale)
+		    files_now_ns(f->files->dir, NULL) / NS_PER_S - sb.st_mtime >
+			    (int64_t)set->lock_stale)
 			unlinkat(f->files->dir, LOCK, 0);
 		else if (clock_ms() > end)
 			return result_set(&x->op.res, STORE_INUSE, "Dovecot holds " LOCK);
@@ -52,7 +54,7 @@ void export_dovecot_unlock(struct export *x)
 struct letters {
 	struct buf text; /* dovecot-keywords as it was; names of old point into it */
 	struct str names[DOVECOT_LETTERS];
-	int *letter;     /* by number of our keyword; -1: none */
+	int *letter; /* by number of our keyword; -1: none */
 	size_t *uses;
 	bool odd[DOVECOT_LETTERS]; /* stands in names, but nobody knows for what */
 };
@@ -102,7 +104,8 @@ static void assign_letters(struct letters *l, struct folder *f)
 	for (;;) {
 		size_t best = f->keywords.n;
 		for (size_t k = 0; k < f->keywords.n; k++)
-			if (l->uses[k] && l->letter[k] < 0 && (best == f->keywords.n || l->uses[k] > l->uses[best]))
+			if (l->uses[k] && l->letter[k] < 0 &&
+			    (best == f->keywords.n || l->uses[k] > l->uses[best]))
 				best = k;
 		int i = best < f->keywords.n ? free_letter(l, f) : -1;
 		if (i < 0)
@@ -121,13 +124,15 @@ static int write_names(struct export *x, const struct letters *l)
 			buf_printf(&text, "%d %.*s\n", i, STR_ARG(l->names[i]));
 	int rc = 0;
 	if (!str_eq(buf_str(&text), buf_str(&l->text)))
-		rc = export_write(x, x->op.part[0].f->files->dir, "dovecot-keywords", buf_str(&text));
+		rc = export_write(x, x->op.part[0].f->files->dir, "dovecot-keywords",
+				  buf_str(&text));
 	buf_deinit(&text);
 	return rc;
 }
 
 /* What the message's name shall have besides D F R S T. */
-static struct str want_letters(struct export *x, const struct letters *l, const struct msg *m, char out[256])
+static struct str want_letters(struct export *x, const struct letters *l, const struct msg *m,
+			       char out[256])
 {
 	char all[256 + DOVECOT_LETTERS];
 	size_t n = 0;
@@ -215,14 +220,15 @@ static void put_uids(struct export *x, struct buf *out)
 	if (old.guid.n)
 		buf_str_put(out, old.guid);
 	else
-		buf_printf(out, "%016llx%016llx", (unsigned long long)rand_u64(), (unsigned long long)rand_u64());
+		buf_printf(out, "%016llx%016llx", (unsigned long long)rand_u64(),
+			   (unsigned long long)rand_u64());
 	buf_putc(out, '\n');
 	for (size_t i = 0; i < f->f.msgs.n; i++) {
 		const struct msg *m = &f->f.msgs.a[i];
 		const struct uidlist_entry *e = hmap_get(keys, str_c(m->base));
 		if (!(m->state & MSG_EXPUNGED))
-			buf_printf(out, "%u%s%.*s :%s\n", m->uid, e ? " " : "", e ? (int)e->keys.n : 0,
-				   e ? e->keys.p : "", m->base);
+			buf_printf(out, "%u%s%.*s :%s\n", m->uid, e ? " " : "",
+				   e ? (int)e->keys.n : 0, e ? e->keys.p : "", m->base);
 	}
 	hmap_free(&keys);
 	uidlist_free(&old);
@@ -245,7 +251,8 @@ static int write_list(struct export *x)
 	}
 	buf_deinit(&text);
 	if (rc < 0 || fsync(x->lock_fd) < 0 ||
-	    renameat(f->files->dir, LOCK, f->files->dir, "dovecot-uidlist") < 0 || fsync(f->files->dir) < 0)
+	    renameat(f->files->dir, LOCK, f->files->dir, "dovecot-uidlist") < 0 ||
+	    fsync(f->files->dir) < 0)
 		return result_sys(&x->op.res, "dovecot-uidlist");
 	close(x->lock_fd); /* the lock went with the rename */
 	x->lock_fd = -1;

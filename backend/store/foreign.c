@@ -128,7 +128,8 @@ static void judge(struct uidlist *l, int version, uint32_t last, bool tail_lost)
 		l->unsure = "it has UIDs that it says were not given yet";
 	else if (version == 3 && tail_lost)
 		l->unsure = "its end is damaged";
-	else if (l->uidvalidity > UINT32_MAX - ROOM || l->uidnext > UINT32_MAX - ROOM || last > UINT32_MAX - ROOM)
+	else if (l->uidvalidity > UINT32_MAX - ROOM || l->uidnext > UINT32_MAX - ROOM ||
+		 last > UINT32_MAX - ROOM)
 		l->unsure = "its numbers are at their end";
 	if (last && last >= l->uidnext)
 		l->uidnext = last + (last < UINT32_MAX);

@@ -17,10 +17,10 @@ struct uidlist_entry {
 };
 struct uidlist {
 	uint32_t uidvalidity, uidnext; /* not sure: what could be read, 0 = nothing */
-	struct str guid;               /* version 3: 32 hex digits, or empty */
+	struct str guid;	       /* version 3: 32 hex digits, or empty */
 	VEC(struct uidlist_entry) a;   /* by uid; each uid and each name once */
-	size_t dropped;                /* lines that were left out */
-	const char *unsure;            /* why its numbers can't be gone on with; NULL: they can */
+	size_t dropped;		       /* lines that were left out */
+	const char *unsure;	       /* why its numbers can't be gone on with; NULL: they can */
 };
 /*
  * A list is unsure where its first line is damaged, where a UID isn't below the next one that it gives

@@ -133,7 +133,8 @@ static void put_folder(struct str line, const char *seps, struct buf *out)
 {
 	size_t start = out->n, from = 0;
 
-	if (!(str_istarts(line, STR("INBOX")) && (line.n == 5 || memchr(seps, line.p[5], strlen(seps)))))
+	if (!(str_istarts(line, STR("INBOX")) &&
+	      (line.n == 5 || memchr(seps, line.p[5], strlen(seps)))))
 		buf_puts(out, "INBOX.");
 	for (size_t i = 0; i <= line.n; i++) {
 		if (i < line.n && !memchr(seps, line.p[i], strlen(seps)))

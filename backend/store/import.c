@@ -82,14 +82,17 @@ static void report(struct imp *im, uint32_t uidvalidity)
 	struct fold *f = im->f;
 	const struct uidlist *l = im->list ? &im->list->list : NULL;
 
-	snprintf(f->said, sizeof f->said, "%s: UIDVALIDITY %u, %zu of %zu messages known, %zu keywords%s%s",
-		 imp_name(im), uidvalidity, im->list ? im->list->known : 0, im->files.n, im->keywords.n,
-		 l && l->unsure ? "; a new UIDVALIDITY, since " : "", l && l->unsure ? l->unsure : "");
-	LOG(l && (l->unsure || l->dropped) ? L_WARN : L_INFO, "folder_imported", L_C("user", f->f.store->o.user),
-	    L_C("folder", f->f.name), L_C("from", imp_name(im)), L_U("uidvalidity", uidvalidity),
-	    L_U("messages", im->files.n), L_U("known", im->list ? im->list->known : 0),
-	    L_U("keywords", im->keywords.n), L_U("keywords_lost", im->lost_keywords),
-	    L_U("lines_dropped", l ? l->dropped : 0), L_C("fault", l && l->unsure ? l->unsure : ""));
+	snprintf(f->said, sizeof f->said,
+		 "%s: UIDVALIDITY %u, %zu of %zu messages known, %zu keywords%s%s", imp_name(im),
+		 uidvalidity, im->list ? im->list->known : 0, im->files.n, im->keywords.n,
+		 l && l->unsure ? "; a new UIDVALIDITY, since " : "",
+		 l && l->unsure ? l->unsure : "");
+	LOG(l && (l->unsure || l->dropped) ? L_WARN : L_INFO, "folder_imported",
+	    L_C("user", f->f.store->o.user), L_C("folder", f->f.name), L_C("from", imp_name(im)),
+	    L_U("uidvalidity", uidvalidity), L_U("messages", im->files.n),
+	    L_U("known", im->list ? im->list->known : 0), L_U("keywords", im->keywords.n),
+	    L_U("keywords_lost", im->lost_keywords), L_U("lines_dropped", l ? l->dropped : 0),
+	    L_C("fault", l && l->unsure ? l->unsure : ""));
 }
 
 /* ---- the first open -------------------------------------------------------------------------------------- */
@@ -163,7 +166,8 @@ static const char *conflict(struct imp *im)
 	return why;
 }
 
-static void put_keywords(const struct msg *m, const struct imp_file *f, uint64_t modseq, struct buf *out)
+static void put_keywords(const struct msg *m, const struct imp_file *f, uint64_t modseq,
+			 struct buf *out)
 {
 	struct rec r = {.type = REC_KEYWORDS, .uid = m->uid, .modseq = modseq};
 
@@ -195,7 +199,8 @@ static int take_over(struct imp *im, struct err *e)
 {
 	struct fold *f = im->f;
 	uint64_t modseq = f->f.modseq + 1;
-	uint32_t next = im->list->list.uidnext > f->f.uidnext ? im->list->list.uidnext : f->f.uidnext;
+	uint32_t next =
+		im->list->list.uidnext > f->f.uidnext ? im->list->list.uidnext : f->f.uidnext;
 	struct rec reserve = {.type = REC_RESERVE, .uidnext = next, .modseq = modseq};
 	struct apply_opts opts = {0};
 	struct buf own = BUF_INIT;
@@ -266,11 +271,13 @@ static int again(struct imp *im, struct err *e)
 	if (imp_read(im, e) < 0)
 		return -1;
 	if (!im->list) {
-		snprintf(f->said, sizeof f->said, "no list of Courier's or Dovecot's; nothing was changed");
+		snprintf(f->said, sizeof f->said,
+			 "no list of Courier's or Dovecot's; nothing was changed");
 		return 0;
 	}
 	if (im->list->list.unsure) {
-		snprintf(f->said, sizeof f->said, "%s: %s; nothing was changed", imp_name(im), im->list->list.unsure);
+		snprintf(f->said, sizeof f->said, "%s: %s; nothing was changed", imp_name(im),
+			 im->list->list.unsure);
 		return 0;
 	}
 	if (im->list->list.uidvalidity != f->f.uidvalidity)
@@ -338,17 +345,19 @@ void import_subscriptions(struct store *st)
 		return;
 	if (foreign_read(st, "", at, "subscriptions", &theirs, &mtime) == 0 &&
 	    mtime > mtime_of(at, SUBSCRIBED_NAME) &&
-	    (files_read_whole(at, SUBSCRIBED_NAME, SUBSCRIBED_MAX, &ours, &e) == 0 || e.code == ENOENT)) {
+	    (files_read_whole(at, SUBSCRIBED_NAME, SUBSCRIBED_MAX, &ours, &e) == 0 ||
+	     e.code == ENOENT)) {
 		subscriptions_parse(buf_str(&theirs), &text);
 		size_t lines = 0;
 		for (size_t i = 0; i < text.n; i++)
 			lines += buf_str(&text).p[i] == '\n';
 		keep_shared(buf_str(&ours), &text);
 		if (files_write_whole(at, SUBSCRIBED_NAME, buf_str(&text), &e) < 0)
-			LOG(L_WARN, "subscriptions_not_imported", L_C("user", st->o.user), L_C("error", e.text));
+			LOG(L_WARN, "subscriptions_not_imported", L_C("user", st->o.user),
+			    L_C("error", e.text));
 		else
-			LOG(L_INFO, "subscriptions_imported", L_C("user", st->o.user), L_C("from", "subscriptions"),
-			    L_U("folders", lines));
+			LOG(L_INFO, "subscriptions_imported", L_C("user", st->o.user),
+			    L_C("from", "subscriptions"), L_U("folders", lines));
 	}
 	buf_deinit(&theirs);
 	buf_deinit(&ours);

@@ -12,9 +12,9 @@ struct imp_file { /* a message's file, as it lies there */
 	uint8_t flags;
 	int64_t mtime;
 	uint64_t size;
-	uint32_t uid;     /* by the list that counts; 0: that knows it not */
-	uint64_t kw_age;  /* of its update file in courierimapkeywords/; 0: none */
-	uint16_t *kw;     /* numbers of imp.keywords */
+	uint32_t uid;	 /* by the list that counts; 0: that knows it not */
+	uint64_t kw_age; /* of its update file in courierimapkeywords/; 0: none */
+	uint16_t *kw;	 /* numbers of imp.keywords */
 	uint16_t nkw;
 };
 
@@ -41,7 +41,7 @@ struct imp {
 };
 
 /* import_read.c: -1: *e */
-bool imp_anything(const struct fold *f); /* whether there is a file to read */
+bool imp_anything(const struct fold *f);     /* whether there is a file to read */
 int imp_read(struct imp *im, struct err *e); /* files, lists, which list counts, keywords */
 void imp_free(struct imp *im);
 const char *imp_name(const struct imp *im); /* "courierimapuiddb" ... */

@@ -40,7 +40,8 @@ static int read_fd(int fd, size_t max, struct buf *out)
 }
 
 /* The account's own, regular, no symlink (B62); else *why says why not: NULL where there is none. */
-static int read_theirs(int at, const char *name, size_t max, struct buf *out, int64_t *mtime, const char **why)
+static int read_theirs(int at, const char *name, size_t max, struct buf *out, int64_t *mtime,
+		       const char **why)
 {
 	int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat sb;
@@ -64,7 +65,8 @@ static int read_theirs(int at, const char *name, size_t max, struct buf *out, in
 	return 0;
 }
 
-int foreign_read(struct store *st, const char *folder, int dir, const char *name, struct buf *out, int64_t *mtime)
+int foreign_read(struct store *st, const char *folder, int dir, const char *name, struct buf *out,
+		 int64_t *mtime)
 {
 	const char *why;
 
@@ -72,8 +74,8 @@ int foreign_read(struct store *st, const char *folder, int dir, const char *name
 		return 0;
 	buf_reset(out);
 	if (why)
-		LOG(L_WARN, "list_refused", L_C("user", st->o.user), L_C("folder", folder), L_C("file", name),
-		    L_C("why", why));
+		LOG(L_WARN, "list_refused", L_C("user", st->o.user), L_C("folder", folder),
+		    L_C("file", name), L_C("why", why));
 	return -1;
 }
 
@@ -84,8 +86,8 @@ static int read_list_file(const struct imp *im, const char *name, struct buf *ou
 
 bool imp_anything(const struct fold *f)
 {
-	static const char *const names[] = {"courierimapuiddb", "dovecot-uidlist", COURIER_KEYWORDS "/:list",
-					    DOVECOT_KEYWORDS};
+	static const char *const names[] = {"courierimapuiddb", "dovecot-uidlist",
+					    COURIER_KEYWORDS "/:list", DOVECOT_KEYWORDS};
 	struct stat sb;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -110,7 +112,8 @@ static int collect_one(void *ctx, const char *name, bool regular)
 	struct stat sb;
 	char letters[256];
 
-	if (!regular || fstatat(files_fd(im->f->files, c->in_new), name, &sb, AT_SYMLINK_NOFOLLOW) < 0 ||
+	if (!regular ||
+	    fstatat(files_fd(im->f->files, c->in_new), name, &sb, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !md_file_ok(&sb, &why))
 		return 0; /* the scan that follows says so */
 	struct str kept = arena_str(&im->arena, str_c(name));
@@ -169,7 +172,8 @@ static void read_list(struct imp *im, enum imp_from from)
 	struct imp_list *l = &im->lists[from];
 	enum store_import wanted = im->f->f.store->o.import;
 
-	if (wanted > IMPORT_AGAIN && wanted != (from == FROM_COURIER ? IMPORT_COURIER : IMPORT_DOVECOT))
+	if (wanted > IMPORT_AGAIN &&
+	    wanted != (from == FROM_COURIER ? IMPORT_COURIER : IMPORT_DOVECOT))
 		return;
 	l->there = read_list_file(im, list_names[from], &l->text, &l->mtime) == 0;
 	if (!l->there)
@@ -210,9 +214,10 @@ static void choose(struct imp *im)
 		}
 		return;
 	}
-	im->from = fstatat(im->f->files->dir, COURIER_KEYWORDS "/:list", &sb, AT_SYMLINK_NOFOLLOW) == 0
-			   ? FROM_COURIER
-			   : FROM_DOVECOT;
+	im->from =
+		fstatat(im->f->files->dir, COURIER_KEYWORDS "/:list", &sb, AT_SYMLINK_NOFOLLOW) == 0
+			? FROM_COURIER
+			: FROM_DOVECOT;
 }
 
 /* ---- keywords -------------------------------------------------------------------------------------------- */
@@ -303,7 +308,8 @@ static void courier_update(struct imp *im, int dir, struct imp_file *file)
 	if (file->kw_age == UINT64_MAX)
 		snprintf(name, sizeof name, "%.*s", STR_ARG(file->base));
 	else
-		snprintf(name, sizeof name, ".%llu.%.*s", (unsigned long long)file->kw_age, STR_ARG(file->base));
+		snprintf(name, sizeof name, ".%llu.%.*s", (unsigned long long)file->kw_age,
+			 STR_ARG(file->base));
 	if (read_theirs(dir, name, UPDATE_MAX, &text, NULL, &why) == 0) {
 		file->nkw = 0;
 		for (struct str rest = buf_str(&text); rest.p && rest.n;) {
@@ -324,8 +330,8 @@ static void courier_updates(struct imp *im, DIR *dir)
 		struct imp_file *file;
 		struct str base;
 		uint64_t age;
-		if (kwupdate_name(str_c(de->d_name), &base, &age) && (file = hmap_get(im->by_base, base)) &&
-		    age > file->kw_age)
+		if (kwupdate_name(str_c(de->d_name), &base, &age) &&
+		    (file = hmap_get(im->by_base, base)) && age > file->kw_age)
 			file->kw_age = age;
 	}
 	vec_foreach(fp, &im->files)
@@ -366,7 +372,9 @@ static void dovecot_keywords(struct imp *im)
 			for (size_t i = 0; i < (*fp)->extra.n; i++) {
 				size_t letter = (size_t)((*fp)->extra.p[i] - 'a');
 				if (letter < DOVECOT_LETTERS && names[letter].n)
-					add_keyword(im, *fp, number_once(im, numbers, letter, names[letter]));
+					add_keyword(
+						im, *fp,
+						number_once(im, numbers, letter, names[letter]));
 			}
 	}
 	buf_deinit(&text);

@@ -20,7 +20,8 @@ uint32_t uidtrace_read(int dir, uint32_t uidvalidity)
 
 	if (files_read_whole(dir, FILE_NAME, 64, &b, &e) == 0) {
 		struct str rest = str_trim(buf_str(&b));
-		if (!str_u32(str_split(&rest, ' '), &v) || !str_u32(rest, &ceiling) || v != uidvalidity)
+		if (!str_u32(str_split(&rest, ' '), &v) || !str_u32(rest, &ceiling) ||
+		    v != uidvalidity)
 			ceiling = 0;
 	}
 	buf_deinit(&b);

@@ -47,10 +47,10 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
-uint64_t hash_bytes(struct str s)
+uint64_t hash_keyed(const uint64_t key[2], struct str s)
 {
-	uint64_t v[4] = {seed[0] ^ 0x736f6d6570736575ULL, seed[1] ^ 0x646f72616e646f6dULL,
-			 seed[0] ^ 0x6c7967656e657261ULL, seed[1] ^ 0x7465646279746573ULL};
+	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575ULL, key[1] ^ 0x646f72616e646f6dULL,
+			 key[0] ^ 0x6c7967656e657261ULL, key[1] ^ 0x7465646279746573ULL};
 	uint64_t m;
 	size_t i;
 
@@ -72,6 +72,11 @@ uint64_t hash_bytes(struct str s)
 	sip_round(v);
 	sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t hash_bytes(struct str s)
+{
+	return hash_keyed(seed, s);
 }
 
 static uint64_t hash_number(uint64_t u)

@@ -19,3 +19,4 @@ void *hmap_del_u64(struct hmap *m, uint64_t key);
 /* Walks all entries; start with *it = 0; false at the end. The map must not change meanwhile. */
 bool hmap_next(const struct hmap *m, size_t *it, struct str *key, void **value);
 uint64_t hash_bytes(struct str s); /* seeded SipHash-1-3 of this process */
+uint64_t hash_keyed(const uint64_t key[2], struct str s); /* the same with a key that processes share */

@@ -95,6 +95,26 @@ static void put_text(struct buf *b, struct str s)
 		buf_putc(b, '"');
 }
 
+static void put_courier(struct buf *b, struct str s)
+{
+	bool was_cut;
+	uint32_t cp;
+
+	s = cut(s, &was_cut);
+	for (size_t i = 0; i < s.n;) {
+		size_t start = i;
+		bool ok = utf8_next(s, &i, &cp);
+		struct str piece = str_sub(s, start, i - start);
+
+		if (!ok || is_control(cp) || (cp < 0x80 && strchr(",=[]<>\"\\", (int)cp)))
+			put_escaped_text(b, piece);
+		else
+			buf_str_put(b, piece);
+	}
+	if (was_cut)
+		buf_puts(b, "...");
+}
+
 static void put_json(struct buf *b, struct str s)
 {
 	bool was_cut;
@@ -138,8 +158,35 @@ static void put_number(struct buf *b, const struct log_kv *kv)
 		buf_u64(b, kv->u);
 }
 
+static bool is_text(const struct log_kv *kv)
+{
+	return kv->kind == 's' || kv->kind == 'b';
+}
+
+static void put_pair(struct buf *b, const struct log_kv *kv)
+{
+	buf_printf(b, " %s=", kv->key);
+	if (is_text(kv))
+		put_text(b, kv->s);
+	else
+		put_number(b, kv);
+}
+
+static void put_courier_pair(struct buf *b, const struct log_kv *kv)
+{
+	bool brackets = kv->kind == 'b' || kv->kind == 'p';
+
+	buf_printf(b, ", %s=%s", kv->key, brackets ? "[" : "");
+	if (is_text(kv))
+		put_courier(b, kv->s);
+	else
+		put_number(b, kv);
+	if (brackets)
+		buf_putc(b, ']');
+}
+
 static void make_text(struct buf *b, enum log_level level, const char *event, const struct log_kv *kv,
-		      size_t n)
+		      size_t n, bool courier)
 {
 	if (state.stamp) {
 		put_stamp(b);
@@ -149,11 +196,10 @@ static void make_text(struct buf *b, enum log_level level, const char *event, co
 		buf_printf(b, "%s %s[%d] ", level_names[level], state.program, (int)getpid());
 	buf_puts(b, event);
 	for (size_t i = 0; i < n; i++) {
-		buf_printf(b, " %s=", kv[i].key);
-		if (kv[i].kind == 's')
-			put_text(b, kv[i].s);
+		if (courier)
+			put_courier_pair(b, &kv[i]);
 		else
-			put_number(b, &kv[i]);
+			put_pair(b, &kv[i]);
 	}
 }
 
@@ -171,7 +217,7 @@ static void make_json(struct buf *b, enum log_level level, const char *event, co
 	put_json(b, str_c(event));
 	for (size_t i = 0; i < n; i++) {
 		buf_printf(b, ",\"%s\":", kv[i].key);
-		if (kv[i].kind == 's')
+		if (is_text(&kv[i]))
 			put_json(b, kv[i].s);
 		else
 			put_number(b, &kv[i]);
@@ -193,7 +239,8 @@ static void write_line(const char *p, size_t n)
 	}
 }
 
-void log_event(enum log_level level, const char *event, const struct log_kv *kv, size_t n)
+static void write_event(enum log_level level, const char *event, const struct log_kv *kv, size_t n,
+			bool courier)
 {
 	struct buf b = BUF_INIT;
 	int saved = errno;
@@ -203,7 +250,7 @@ void log_event(enum log_level level, const char *event, const struct log_kv *kv,
 	if (state.form == LOG_FORM_JSON)
 		make_json(&b, level, event, kv, n);
 	else
-		make_text(&b, level, event, kv, n);
+		make_text(&b, level, event, kv, n, courier);
 	if (state.sink == LOG_SINK_SYSLOG) {
 		syslog(level_syslog[level], "%s", buf_cstr(&b));
 	} else {
@@ -212,4 +259,14 @@ void log_event(enum log_level level, const char *event, const struct log_kv *kv,
 	}
 	buf_deinit(&b);
 	errno = saved;
+}
+
+void log_event(enum log_level level, const char *event, const struct log_kv *kv, size_t n)
+{
+	write_event(level, event, kv, n, false);
+}
+
+void log_courier(enum log_level level, const char *event, const struct log_kv *kv, size_t n)
+{
+	write_event(level, event, kv, n, true);
 }

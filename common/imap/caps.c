@@ -2,6 +2,7 @@
 #include "common/imap/caps.h"
 
 #include "common/base/ensure.h"
+#include "common/imap/saslname.h"
 
 enum {
 	PLAIN = 1 << IMAP_CAPS_PLAIN,
@@ -25,8 +26,6 @@ static const struct cap {
 	{"ID", EVERY, ALWAYS, false},
 	{"STARTTLS", PLAIN, STARTTLS, true},
 	{"LOGINDISABLED", PLAIN, LOGIN_OFF, true},
-	{"AUTH=PLAIN", BEFORE, LOGIN_ON, false},
-	{"AUTH=LOGIN", BEFORE, LOGIN_ON, false},
 	{"ENABLE", AFTER, ALWAYS, false},
 	{"IDLE", AFTER, IDLE, false},
 	{"NAMESPACE", AFTER, ALWAYS, false},
@@ -94,6 +93,26 @@ static bool named(struct str filter, const struct cap *cap)
 	return false;
 }
 
+static struct cap auth_cap(enum sasl_id id, char name[48])
+{
+	snprintf(name, 48, "AUTH=%s", sasl_name(id));
+	return (struct cap){name, BEFORE, LOGIN_ON, false};
+}
+
+static void put_mechanisms(struct buf *out, const struct imap_caps *c)
+{
+	for (enum sasl_id id = 0; id < SASL_ID_N; id++) {
+		char name[48];
+		struct cap cap = auth_cap(id, name);
+
+		if (!(c->mechanisms & SASL_BIT(id)) || !(cap.states & 1U << c->state) ||
+		    !holds(cap.when, c) || (c->filter.n && !named(c->filter, &cap)))
+			continue;
+		buf_putc(out, ' ');
+		buf_puts(out, name);
+	}
+}
+
 void imap_caps_put(struct buf *out, const struct imap_caps *c)
 {
 	bool first = true;
@@ -109,6 +128,7 @@ void imap_caps_put(struct buf *out, const struct imap_caps *c)
 		buf_puts(out, cap->name);
 		first = false;
 	}
+	put_mechanisms(out, c);
 }
 
 bool imap_caps_unknown(struct str filter, size_t *it, struct str *word)
@@ -117,6 +137,8 @@ bool imap_caps_unknown(struct str filter, size_t *it, struct str *word)
 		bool known = false;
 		for (size_t i = 0; i < ARRAY_LEN(caps); i++)
 			known |= same_cap(*word, &caps[i]);
+		if (str_istarts(*word, STR("AUTH=")))
+			known |= sasl_find(str_from(*word, sizeof("AUTH=") - 1)) < SASL_ID_N;
 		if (!known)
 			return true;
 	}

@@ -12,7 +12,7 @@
  *   backend master <-> zygote              spawn.h       socketpair at the start of the zygote
  *   backend master <-> imapd               session.h     socketpair made by the zygote
  *   imapd          <-> notifyd             watch.h       RUNDIR/notifyd.sock, connected by the master
- *   posthousectl   <-> frontend|backend|notifyd  control.h  RUNDIR/{frontend,backend,notifyd}.ctl
+ *   posthousectl, frontend main <-> frontend|backend|notifyd  control.h  RUNDIR/{frontend,backend,notifyd}.ctl
  *
  * Each struct has NAME_put(struct buf *, const struct NAME *) and
  * bool NAME_get(struct str body, struct NAME *): false on any fault, left-over bytes included;

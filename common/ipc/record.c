@@ -64,6 +64,7 @@ void session_facts_put(struct buf *b, const struct session_facts *f)
 	wire_u16(b, f->lport);
 	wire_u8(b, f->tls);
 	wire_str(b, f->tls_info);
+	wire_u64(b, f->begun_ms);
 }
 
 void session_facts_get(struct wire *w, struct session_facts *f)
@@ -76,4 +77,5 @@ void session_facts_get(struct wire *w, struct session_facts *f)
 	f->lport = wire_get_u16(w);
 	f->tls = wire_get_bool(w);
 	f->tls_info = get_text(w, 128);
+	f->begun_ms = wire_get_u64(w);
 }

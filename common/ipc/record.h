@@ -9,12 +9,13 @@
 #include "common/ipc/wire.h"
 
 struct user_record {
-	struct str user;     /* canonical account name (ADDRESS) */
+	struct str user; /* canonical account name (ADDRESS) */
 	uint32_t uid, gid;
-	struct str home;     /* absolute */
-	struct str maildir;  /* relative to home, or absolute */
-	struct str quota;    /* maildirsize form, or empty */
-	struct str options;  /* comma-separated, as the record has them with DEFAULTOPTIONS applied */
+	struct str home;    /* absolute */
+	struct str maildir; /* relative to home, or absolute */
+	struct str quota;   /* maildirsize form, or empty */
+	struct str
+		options; /* comma-separated, as the record has them with DEFAULTOPTIONS applied */
 	struct str mailhost; /* empty: this host */
 };
 
@@ -23,8 +24,11 @@ struct session_facts {
 	struct str session;  /* session id, [A-Za-z0-9]{1,32}, on every log line */
 	struct str rip, lip; /* printable addresses without port */
 	uint16_t rport, lport;
-	bool tls;            /* the client's bytes come through the login worker */
+	bool tls;            /* with the login worker, or with a load balancer that is believed (PROXY_TLS) */
 	struct str tls_info; /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty */
+	uint64_t
+		begun_ms; /* authd: when it began to look at this login, by the clock on the wall: what was
+			      * revoked later than that doesn't let it in */
 };
 
 #define TICKET_NONCE_LEN 16

@@ -26,7 +26,7 @@ enum session_msg {
 	SESSION_NOTIFYD_WANTED = 12, /* imapd -> master: the link broke; a new one, please */
 	SESSION_SHUTDOWN = 13,     /* master -> imapd, text: say BYE with it and leave */
 	SESSION_STATE = 14,        /* imapd -> master, session_state: for posthousectl who; sent when it changes, rarely */
-	SESSION_KICK = 15,         /* master -> imapd, u32 conn (0 = all), text */
+	SESSION_KICK = 15,         /* master -> imapd, u32 conn, text: say BYE with it at once */
 };
 
 #define SESSION_OPAQUE_MAX 16384 /* bytes of session_assign.opaque */

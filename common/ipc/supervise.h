@@ -8,17 +8,30 @@
 #include "common/ipc/wire.h"
 
 enum sup_msg {
-	SUP_LISTENER = 1,     /* main -> login, u8 tls, 1 fd: a listening socket */
-	SUP_CERT = 2,         /* main -> login, 2 fds: memfds with certificate chain and key in PEM. Again
+	SUP_LISTENER = 1, /* main -> login, u8 tls, u8 proxied, 1 fd: a listening socket; proxied: a
+			   * PROXY header comes first */
+	SUP_CERT = 2, /* main -> login, 2 fds: memfds with certificate chain and key in PEM. Again
 			       * whenever the files changed: new handshakes use the new ones */
-	SUP_AUTHD_LINK = 3,   /* main -> login, 1 fd: a link to authd (auth.h); replaces the old one.
+	SUP_AUTHD_LINK = 3, /* main -> login, 1 fd: a link to authd (auth.h); replaces the old one.
 			       * main -> authd, u32 worker number, 1 fd: the other end */
-	SUP_BACKEND_LINK = 4, /* main -> login, 1 fd: connected to RUNDIR/backend.sock (handoff.h) */
-	SUP_BACKEND_LOST = 5, /* login -> main: that link closed; main connects again with back-off */
-	SUP_PASSWD_FILE = 6,  /* main -> authd, 1 fd: PASSWD_FILE, open for reading; again when it changed */
-	SUP_RUNDIR = 7,       /* main -> authd, 1 fd: directory in which ticket.key lies */
-	SUP_READY = 8,        /* child -> main: it serves */
-	SUP_DRAIN = 9,        /* main -> login: close the listeners, end when the last session has gone */
-	SUP_COUNTS = 10,      /* login -> main, u32 prelogin, u32 sessions: for posthousectl, when asked */
+	SUP_BACKEND_LINK =
+		4, /* main -> login, 1 fd: connected to RUNDIR/backend.sock (handoff.h) */
+	SUP_BACKEND_LOST =
+		5, /* login -> main: that link closed; main connects again with back-off */
+	SUP_PASSWD_FILE =
+		6, /* main -> authd, 1 fd: PASSWD_FILE, open for reading; again when it changed */
+	SUP_RUNDIR = 7, /* main -> authd, 1 fd: directory in which ticket.key lies */
+	SUP_READY = 8,	/* child -> main: it serves */
+	SUP_DRAIN = 9,	/* main -> login: close the listeners, end when the last session has gone */
+	SUP_COUNTS =
+		10, /* login -> main, u32 prelogin, u32 sessions: for posthousectl, when asked */
 	SUP_COUNTS_WANTED = 11, /* main -> login */
+	SUP_REVOKE =
+		12, /* main -> authd, str user: posthousectl says that what is known of it is out of date */
+	SUP_REVOKED =
+		13, /* authd -> main, u64 wall-clock ms, str user: sessions that logged in before then are to end */
+	SUP_ACCESS =
+		20, /* main -> login, 1 fd: IMAPACCESSFILE, open for reading; again when it changed */
+	SUP_IPCOUNT = 21, /* main -> login, u8 own, 2 x u64 key, own: 1 fd, else 1 to 4: tables of
+			       * connections per address (ipcount.h), its own and those of other workers */
 };

@@ -2,12 +2,18 @@
 /* authd: checks passwords, signs tickets. Started by frontend main; descriptor 3 is the link to it. */
 #include <signal.h>
 #include "common/base/log.h"
+#include "common/io/jobs.h"
 #include "common/ipc/supervise.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "common/sys/sandbox.h"
 #include "frontend/authd/authd.h"
+#include "frontend/authd/chain.h"
 #include "frontend/authd/passwd_provider.h"
+#include "frontend/authd/penalty.h"
+#include "frontend/authd/requests.h"
+#include "frontend/authd/revoke.h"
+#include "frontend/authd/sasl/mech.h"
 
 enum { SUP_FD = 3 };
 
@@ -51,13 +57,26 @@ static int add_worker(struct authd *ad, struct link_msg *m)
 	return 0;
 }
 
+static int on_revoke(struct authd *ad, struct link_msg *m)
+{
+	struct wire r = wire_reader(m->body);
+	struct str user = wire_get_str(&r, IPC_NAME_MAX);
+
+	if (!wire_end(&r))
+		return -1;
+	revoke_user(ad, user, "posthousectl");
+	return 0;
+}
+
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	struct authd *ad = ctx;
 
-	if (m->nfds != 1)
+	if (m->nfds != (m->type == SUP_REVOKE ? 0 : 1))
 		return -1;
 	switch (m->type) {
+	case SUP_REVOKE:
+		return on_revoke(ad, m);
 	case SUP_RUNDIR:
 		if (ad->signer.rundir >= 0)
 			return -1;
@@ -65,8 +84,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
-		if (ad->passwd)
-			passwd_provider_load(ad->passwd, m->fds[0]);
+		if (ad->passwd && passwd_provider_load(ad->passwd, m->fds[0]))
+			revoke_all_cached(ad, "passwd-file");
 		return 0;
 	case SUP_AUTHD_LINK:
 		return add_worker(ad, m);
@@ -93,9 +112,10 @@ static void make_providers(struct authd *ad)
 			continue;
 		if (!str_eq(name, STR("passwd-file")) || ad->passwd)
 			fail("AUTHMODULES", "only passwd-file, once");
-		ad->passwd = passwd_provider_new(ad->set, ad->jobs);
-		ad->providers[ad->nproviders++] = ad->passwd;
+		ad->passwd = passwd_provider_new(ad->set);
+		chain_add(ad->chain, ad->passwd);
 	}
+	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
 }
 
 static unsigned thread_count(const struct settings *set)
@@ -126,6 +146,8 @@ int main(int argc, char **argv)
 	ad.set = &set;
 	ad.loop = loop_new();
 	ad.jobs = jobs_new(ad.loop, thread_count(&set));
+	ad.chain = chain_new(&ad);
+	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);
 	make_providers(&ad);
 	ad.sup = link_new(ad.loop, SUP_FD, 64, &ops, &ad);

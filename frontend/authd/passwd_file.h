@@ -15,7 +15,7 @@ struct passwd_entry {
 };
 struct passwd_file {
 	struct arena arena;
-	struct hmap *users;     /* struct passwd_entry by name */
+	struct hmap *users;	/* struct passwd_entry by name */
 	struct str common_hash; /* the first real hash: what a try for an unknown user costs */
 };
 

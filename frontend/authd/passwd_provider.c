@@ -4,37 +4,14 @@
 #include "common/base/log.h"
 #include "frontend/authd/account.h"
 #include "frontend/authd/passwd_file.h"
-#include "frontend/authd/pwhash.h"
 
 struct passwd_provider {
 	struct provider provider;
 	const struct settings *set;
-	struct jobs *jobs;
 	struct passwd_file *file; /* NULL until one was read */
 	unsigned faults;
 };
 enum { FAULTS_LOGGED = 20 };
-
-static void run_hash(struct job *j)
-{
-	struct check *c = container_of(j, struct check, job);
-	enum pwhash_result r;
-
-	if (c->cancelled)
-		return;
-	r = pwhash_check(c->hash, secret_str(&c->password));
-	if (r == PWHASH_UNKNOWN)
-		c->result = AUTH_IMPOSSIBLE;
-	else if (r == PWHASH_MISMATCH && c->result == AUTH_OK)
-		c->result = AUTH_MISMATCH;
-}
-
-static void hash_done(struct job *j)
-{
-	struct check *c = container_of(j, struct check, job);
-
-	check_done(c, c->result);
-}
 
 static enum auth_result find(struct passwd_provider *pp, struct check *c)
 {
@@ -44,10 +21,11 @@ static enum auth_result find(struct passwd_provider *pp, struct check *c)
 
 	if (!entry) {
 		/* As much work as for a known user (B16). */
-		c->hash = arena_str(&c->arena, pp->file->common_hash);
+		if (pp->file->common_hash.n)
+			check_credential(c, pp->file->common_hash, STR(""));
 		return AUTH_UNKNOWN;
 	}
-	c->hash = arena_str(&c->arena, entry->hash);
+	check_credential(c, entry->hash, STR(""));
 	f = (struct account_fields){entry->user, entry->uid, entry->gid, entry->home,
 				    arena_str(&c->arena, entry->options)};
 	if (account_record(&c->arena, pp->set, &f, &c->record, &e) == 0)
@@ -61,14 +39,7 @@ static void start(struct provider *p, struct check *c)
 {
 	struct passwd_provider *pp = container_of(p, struct passwd_provider, provider);
 
-	if (!pp->file) {
-		check_done(c, AUTH_TEMPFAIL);
-		return;
-	}
-	c->result = find(pp, c);
-	c->job.run = run_hash;
-	c->job.done = hash_done;
-	jobs_submit(pp->jobs, &c->job);
+	check_done(c, pp->file ? find(pp, c) : AUTH_TEMPFAIL);
 }
 
 static void fault(void *ctx, unsigned line, const char *why)
@@ -99,7 +70,7 @@ static int read_all(int fd, struct buf *b)
 	return n < 0 ? -1 : 0;
 }
 
-void passwd_provider_load(struct provider *p, int fd)
+bool passwd_provider_load(struct provider *p, int fd)
 {
 	struct passwd_provider *pp = container_of(p, struct passwd_provider, provider);
 	struct buf text = BUF_INIT;
@@ -108,7 +79,7 @@ void passwd_provider_load(struct provider *p, int fd)
 		LOG(L_ERROR, "accounts not read", L_C("file", pp->set->passwd_file),
 		    L_C("error", strerror(errno)));
 		buf_wipe(&text);
-		return;
+		return false;
 	}
 	passwd_file_free(&pp->file);
 	pp->faults = 0;
@@ -116,6 +87,7 @@ void passwd_provider_load(struct provider *p, int fd)
 	buf_wipe(&text);
 	LOG(L_INFO, "accounts read", L_C("file", pp->set->passwd_file),
 	    L_U("users", hmap_count(pp->file->users)), L_U("skipped", pp->faults));
+	return true;
 }
 
 static void provider_free(struct provider *p)
@@ -126,12 +98,17 @@ static void provider_free(struct provider *p)
 	free(pp);
 }
 
-struct provider *passwd_provider_new(const struct settings *set, struct jobs *jobs)
+struct provider *passwd_provider_new(const struct settings *set)
 {
 	struct passwd_provider *pp = xcalloc(1, sizeof(*pp));
 
-	pp->provider = (struct provider){"passwd-file", start, provider_free};
+	pp->provider = (struct provider){
+		.name = "passwd-file",
+		.kinds = CHECK_BIT(CHECK_PASSWORD) | CHECK_BIT(CHECK_CRAM) |
+			 CHECK_BIT(CHECK_SCRAM) | CHECK_BIT(CHECK_TRUSTED),
+		.start = start,
+		.free = provider_free,
+	};
 	pp->set = set;
-	pp->jobs = jobs;
 	return &pp->provider;
 }

@@ -4,7 +4,7 @@
 #include "common/config/settings.h"
 #include "frontend/authd/provider.h"
 
-struct provider *passwd_provider_new(const struct settings *set, struct jobs *jobs);
-/* Reads the file behind fd (stays the caller's) and serves it; what can't be read is logged, and
+struct provider *passwd_provider_new(const struct settings *set);
+/* Reads the file behind fd (stays the caller's) and serves it: true. What can't be read is logged, and
  * the accounts that were there stay. */
-void passwd_provider_load(struct provider *p, int fd);
+bool passwd_provider_load(struct provider *p, int fd);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/pwhash.h"
 #include <crypt.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include "common/base/ensure.h"
 #include "common/base/secret.h"
 
@@ -39,4 +41,23 @@ enum pwhash_result pwhash_check(struct str hash, struct str password)
 	if (!hash.n || str_has_nul(hash) || str_has_nul(password))
 		return PWHASH_MISMATCH;
 	return crypt_matches(hash, password) ? PWHASH_MATCH : PWHASH_MISMATCH;
+}
+
+enum pwhash_result pwhash_check_cram(struct str hash, struct str challenge, struct str digest)
+{
+	uint8_t mac[EVP_MAX_MD_SIZE];
+	char hex[33];
+	unsigned n = 0;
+
+	if (!str_istarts(hash, STR("{PLAIN}")))
+		return PWHASH_UNKNOWN;
+	hash = str_from(hash, sizeof("{PLAIN}") - 1);
+	if (!hash.n ||
+	    !HMAC(EVP_md5(), hash.p, (int)hash.n, (const uint8_t *)challenge.p, challenge.n, mac,
+		  &n) ||
+	    n != 16)
+		return PWHASH_MISMATCH;
+	for (size_t i = 0; i < n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", mac[i]);
+	return secret_equal(str_c(hex), digest) ? PWHASH_MATCH : PWHASH_MISMATCH;
 }

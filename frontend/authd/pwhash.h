@@ -15,3 +15,7 @@ enum pwhash_result {
  * with a NUL byte, since crypt(3) would look at its beginning only.
  */
 enum pwhash_result pwhash_check(struct str hash, struct str password);
+
+/* CRAM-MD5 (RFC 2195): does this digest (hex) answer this challenge, for the password that the hash
+ * stands for? From {PLAIN}; quick, for the loop. */
+enum pwhash_result pwhash_check_cram(struct str hash, struct str challenge, struct str digest);

@@ -1,185 +1,107 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "frontend/authd/requests.h"
 #include "common/base/log.h"
-#include "frontend/authd/account.h"
-#include "frontend/authd/authd.h"
-#include "frontend/authd/username.h"
-
-struct requester { /* a login worker */
-	struct authd *authd;
-	struct list link;
-	struct link *channel; /* NULL: gone; freed with its last check */
-	uint32_t number;
-	struct list checks;
-};
-
-static void requester_release(struct requester *w)
-{
-	if (w->channel || !list_empty(&w->checks))
-		return;
-	list_remove(&w->link);
-	free(w);
-}
+#include "frontend/authd/exchange.h"
 
 static void requester_drop(struct requester *w)
 {
 	link_free(&w->channel);
-	list_foreach(e, &w->checks)
-		list_entry(e, struct check, link)->cancelled = true;
-	requester_release(w);
+	while (!list_empty(&w->exchanges)) {
+		struct exchange *x = exchange_of(w->exchanges.next);
+
+		exchange_cancel(&x);
+	}
+	list_remove(&w->link);
+	hmap_free(&w->by_id);
+	free(w);
 }
 
-static void answer(struct requester *w, const struct auth_answer *a)
+static void send_to(struct requester *w, uint16_t type, struct buf *b)
+{
+	if (link_send(w->channel, type, buf_str(b), NULL, 0))
+		LOG(L_WARN, "answer lost", L_U("worker", w->number));
+	buf_wipe(b);
+}
+
+void requests_answer(struct requester *w, const struct auth_answer *a)
 {
 	struct buf b = BUF_INIT;
 
 	auth_answer_put(&b, a);
-	if (w->channel && link_send(w->channel, AUTH_ANSWER, buf_str(&b), NULL, 0))
-		LOG(L_WARN, "answer lost", L_U("worker", w->number));
-	buf_wipe(&b);
+	send_to(w, AUTH_ANSWER, &b);
 }
 
-static void check_free(struct check *c)
+void requests_challenge(struct requester *w, uint32_t id, struct str message)
 {
-	struct requester *w = c->from;
+	struct auth_step s = {.id = id, .message = message};
+	struct buf b = BUF_INIT;
 
-	list_remove(&c->link);
-	w->authd->pending--;
-	secret_wipe(&c->password);
-	arena_deinit(&c->arena);
-	free(c);
-	requester_release(w);
+	auth_step_put(&b, &s);
+	send_to(w, AUTH_CHALLENGE, &b);
 }
 
-static void chain_next(struct check *c)
+static void tell_mechanisms(struct requester *w)
 {
-	struct authd *ad = c->from->authd;
+	struct buf b = BUF_INIT;
 
-	if (c->at == ad->nproviders) {
-		check_done(c, AUTH_UNKNOWN);
-		return;
-	}
-	c->provider = ad->providers[c->at++];
-	c->provider->start(c->provider, c);
+	wire_u32(&b, w->authd->mechanisms);
+	send_to(w, AUTH_MECHANISMS, &b);
 }
 
-void check_done(struct check *c, enum auth_result result)
+void requests_tell_mechanisms(struct authd *ad)
 {
-	struct authd *ad = c->from->authd;
-	struct auth_answer a = {.id = c->id, .result = result, .user = c->user};
-	const char *text = "";
-	struct buf ticket = BUF_INIT;
-
-	if (result == AUTH_NEXT && !c->cancelled) {
-		chain_next(c);
-		return;
-	}
-	if (result == AUTH_OK)
-		a.result = account_allows(&c->record, &c->facts, &text);
-	if (a.result == AUTH_OK && !c->cancelled &&
-	    !signer_ticket(&ad->signer, &ticket, c->nonce, &c->record, &c->facts)) {
-		LOG(L_ERROR, "no ticket key", L_C("dir", ad->set->rundir),
-		    L_C("hint", "the backend makes ticket.key when it starts"));
-		a.result = AUTH_TEMPFAIL;
-	}
-	a.text = str_c(text);
-	if (a.result == AUTH_OK) {
-		a.user = c->record.user;
-		a.mailhost = c->record.mailhost;
-		a.ticket = buf_str(&ticket);
-	}
-	if (!c->cancelled)
-		answer(c->from, &a);
-	buf_wipe(&ticket);
-	check_free(c);
+	list_foreach(e, &ad->requesters)
+		tell_mechanisms(list_entry(e, struct requester, link));
 }
 
-static void answer_at_once(struct requester *w, const struct auth_request *r, enum auth_result res)
+static int on_request(struct requester *w, struct str body)
 {
-	struct auth_answer a = {.id = r->id, .result = (uint8_t)res, .text = STR("")};
+	struct auth_request r;
 
-	answer(w, &a);
+	if (!auth_request_get(body, &r) || hmap_get_u64(w->by_id, r.id))
+		return -1;
+	exchange_begin(w, &r);
+	return 0;
 }
 
-static void copy_facts(struct check *c, const struct session_facts *f)
+/* One that is over already crossed its answer on the way. */
+static int on_response(struct requester *w, struct str body)
 {
-	c->facts = *f;
-	c->facts.protocol = arena_str(&c->arena, f->protocol);
-	c->facts.session = arena_str(&c->arena, f->session);
-	c->facts.rip = arena_str(&c->arena, f->rip);
-	c->facts.lip = arena_str(&c->arena, f->lip);
-	c->facts.tls_info = arena_str(&c->arena, f->tls_info);
+	struct auth_step s;
+	struct exchange *x;
+
+	if (!auth_step_get(body, &s))
+		return -1;
+	x = hmap_get_u64(w->by_id, s.id);
+	if (x)
+		exchange_response(x, s.message);
+	return 0;
 }
 
-static struct str full_name(struct check *c, const char *defdomain, struct str user)
+static int on_cancel(struct requester *w, struct str body)
 {
-	if (str_find(user, '@') != user.n)
-		defdomain = "";
-	return str_c(arena_printf(&c->arena, "%.*s%s", STR_ARG(user), defdomain));
-}
+	struct wire r = wire_reader(body);
+	uint32_t id = wire_get_u32(&r);
+	struct exchange *x;
 
-static void request(struct requester *w, const struct auth_request *r)
-{
-	struct authd *ad = w->authd;
-	struct check *c;
-
-	if (!username_valid(r->user)) {
-		answer_at_once(w, r, AUTH_UNKNOWN);
-		return;
-	}
-	/* Nobody may act for another account: there are no master users. */
-	if (r->authzid.n && !str_eq(r->authzid, r->user)) {
-		answer_at_once(w, r, AUTH_MISMATCH);
-		return;
-	}
-	if (ad->pending >= ad->set->auth_queue_max) {
-		LOG(L_WARN, "queue full", L_U("requests", ad->pending));
-		answer_at_once(w, r, AUTH_TEMPFAIL);
-		return;
-	}
-	c = xcalloc(1, sizeof(*c));
-	c->from = w;
-	c->id = r->id;
-	c->user = full_name(c, ad->set->defdomain, r->user);
-	c->mechanism = arena_str(&c->arena, r->mechanism);
-	secret_set(&c->password, r->password);
-	memcpy(c->nonce, r->nonce, sizeof(c->nonce));
-	copy_facts(c, &r->facts);
-	list_append(&w->checks, &c->link);
-	ad->pending++;
-	chain_next(c);
-}
-
-static void cancel(struct requester *w, uint32_t id)
-{
-	list_foreach(e, &w->checks) {
-		struct check *c = list_entry(e, struct check, link);
-
-		if (c->id == id)
-			c->cancelled = true;
-	}
+	if (!wire_end(&r))
+		return -1;
+	x = hmap_get_u64(w->by_id, id);
+	exchange_cancel(&x);
+	return 0;
 }
 
 static int on_msg(void *ctx, struct link_msg *m)
 {
-	struct requester *w = ctx;
-	struct wire reader = wire_reader(m->body);
-	struct auth_request r;
-	uint32_t id;
-
 	if (m->nfds)
 		return -1;
 	switch (m->type) {
 	case AUTH_REQUEST:
-		if (!auth_request_get(m->body, &r))
-			return -1;
-		request(w, &r);
-		return 0;
+		return on_request(ctx, m->body);
+	case AUTH_RESPONSE:
+		return on_response(ctx, m->body);
 	case AUTH_CANCEL:
-		id = wire_get_u32(&reader);
-		if (!wire_end(&reader))
-			return -1;
-		cancel(w, id);
-		return 0;
+		return on_cancel(ctx, m->body);
 	default:
 		return -1;
 	}
@@ -200,13 +122,15 @@ void requests_add_worker(struct authd *ad, uint32_t number, int fd)
 
 	list_foreach(e, &ad->requesters) {
 		w = list_entry(e, struct requester, link);
-		if (w->number == number && w->channel)
+		if (w->number == number)
 			requester_drop(w);
 	}
 	w = xcalloc(1, sizeof(*w));
 	w->authd = ad;
 	w->number = number;
-	list_init(&w->checks);
+	list_init(&w->exchanges);
+	w->by_id = hmap_new();
 	list_append(&ad->requesters, &w->link);
 	w->channel = link_new(ad->loop, fd, ad->set->auth_queue_max, &ops, w);
+	tell_mechanisms(w);
 }

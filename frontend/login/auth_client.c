@@ -52,18 +52,58 @@ static void fail_all(struct auth_client *c)
 	hmap_free(&asked);
 }
 
-static int on_msg(void *ctx, struct link_msg *m)
+static int on_answer(struct auth_client *c, struct str body)
 {
-	struct auth_client *c = ctx;
 	struct auth_answer a;
 	struct login *l;
 
-	if (m->type != AUTH_ANSWER || m->nfds || !auth_answer_get(m->body, &a))
+	if (!auth_answer_get(body, &a))
 		return -1;
 	l = hmap_del_u64(c->asked, a.id);
 	if (l)
 		login_auth_answer(l, &a);
 	return 0;
+}
+
+static int on_challenge(struct auth_client *c, struct str body)
+{
+	struct auth_step s;
+	struct login *l;
+
+	if (!auth_step_get(body, &s))
+		return -1;
+	l = hmap_get_u64(c->asked, s.id);
+	if (l)
+		login_challenge(l, s.message);
+	return 0;
+}
+
+static int on_mechanisms(struct auth_client *c, struct str body)
+{
+	struct wire r = wire_reader(body);
+	uint32_t bits = wire_get_u32(&r);
+
+	if (!wire_end(&r))
+		return -1;
+	c->worker->mechanisms = bits;
+	worker_mechanisms_came(c->worker);
+	return 0;
+}
+
+static int on_msg(void *ctx, struct link_msg *m)
+{
+	if (m->nfds)
+		return -1;
+	switch (m->type) {
+	case AUTH_ANSWER:
+		return on_answer(ctx, m->body);
+	case AUTH_CHALLENGE:
+		return on_challenge(ctx, m->body);
+	case AUTH_MECHANISMS:
+		return on_mechanisms(ctx, m->body);
+	default:
+		return -1;
+	}
 }
 
 static void on_close(void *ctx, const char *why)
@@ -92,7 +132,8 @@ uint32_t auth_client_ask(struct auth_client *c, struct auth_request *r, struct l
 	do {
 		r->id = ++c->last;
 	} while (r->id == 0 || hmap_get_u64(c->asked, r->id));
-	buf_reserve(&b, r->password.n + 1024);
+	buf_reserve(&b, r->initial.n + r->peer.cert.n +
+				4096); /* no copy of a password is left behind */
 	auth_request_put(&b, r);
 	sent = auth_client_up(c) && link_send(c->link, AUTH_REQUEST, buf_str(&b), NULL, 0) == 0;
 	buf_wipe(&b);
@@ -100,6 +141,19 @@ uint32_t auth_client_ask(struct auth_client *c, struct auth_request *r, struct l
 		return 0;
 	hmap_put_u64(c->asked, r->id, l);
 	return r->id;
+}
+
+bool auth_client_respond(struct auth_client *c, uint32_t id, struct str message)
+{
+	struct auth_step s = {.id = id, .message = message};
+	struct buf b = BUF_INIT;
+	bool sent;
+
+	buf_reserve(&b, message.n + 64);
+	auth_step_put(&b, &s);
+	sent = auth_client_up(c) && link_send(c->link, AUTH_RESPONSE, buf_str(&b), NULL, 0) == 0;
+	buf_wipe(&b);
+	return sent;
 }
 
 void auth_client_cancel(struct auth_client *c, uint32_t id)

@@ -2,6 +2,7 @@
 #include "frontend/login/listener.h"
 #include "common/base/log.h"
 #include "common/io/sock.h"
+#include "frontend/login/proxied.h"
 #include "frontend/login/session.h"
 
 enum { ACCEPTS_PER_TURN = 16, REOPEN_MS = 100 };
@@ -10,7 +11,7 @@ struct listener {
 	struct worker *worker;
 	struct list link;
 	int fd;
-	bool tls;
+	bool tls, proxied;
 	struct loop_io *io;
 };
 
@@ -38,42 +39,16 @@ static void pause_accepting(struct worker *w)
 	loop_timer_set(w->reopen, REOPEN_MS);
 }
 
-static void refuse(int fd, bool tls, const char *text)
-{
-	/* Before a handshake there is no way to say it to a TLS client. */
-	if (!tls) {
-		ssize_t n = write(fd, text, strlen(text));
-
-		(void)n;
-	}
-	close(fd);
-}
-
-static void admit(struct listener *l, int fd, const struct sock_addr *peer)
+static void arrived(struct listener *l, int fd, const struct sock_addr *peer)
 {
 	struct worker *w = l->worker;
-	char ip[64];
+	struct arrival a = {.fd = fd, .tls = l->tls, .since_ms = loop_now(w->loop), .peer = *peer};
 
-	sock_ip(peer, ip);
-	if (l->tls && !w->tls) {
-		close(fd);
-		return;
-	}
-	if (w->nsessions + w->npumps >= w->set->maxsessions) {
-		LOG(L_WARN, "ALERT: too many connections", L_C("ip", ip),
-		    L_U("MAXSESSIONS", w->set->maxsessions));
-		refuse(fd, l->tls, "* BYE [UNAVAILABLE] Too many connections.\r\n");
-		return;
-	}
-	if (!worker_ip_enter(w, ip)) {
-		LOG(L_WARN, "ALERT: too many connections from one address", L_C("ip", ip),
-		    L_U("MAXPERIP", w->set->maxperip));
-		refuse(fd, l->tls, "* BYE [LIMIT] Too many connections from your address.\r\n");
-		return;
-	}
-	if (w->nsessions >= w->set->maxprelogin)
-		session_close_oldest(w);
-	session_new(w, fd, peer, l->tls);
+	sock_local(fd, &a.local);
+	if (l->proxied)
+		proxied_wait(w, &a);
+	else
+		door_arrived(w, &a);
 }
 
 static void on_client(void *ctx, int events)
@@ -85,7 +60,7 @@ static void on_client(void *ctx, int events)
 		int fd = sock_accept(l->fd, &peer);
 
 		if (fd >= 0) {
-			admit(l, fd, &peer);
+			arrived(l, fd, &peer);
 			continue;
 		}
 		if (errno == ECONNABORTED || errno == EINTR)
@@ -96,13 +71,14 @@ static void on_client(void *ctx, int events)
 	}
 }
 
-void listener_add(struct worker *w, int fd, bool tls)
+void listener_add(struct worker *w, int fd, bool tls, bool proxied)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
 
 	l->worker = w;
 	l->fd = fd;
 	l->tls = tls;
+	l->proxied = proxied;
 	l->io = loop_io_new(w->loop, fd, LOOP_READ, on_client, l);
 	list_append(&w->listeners, &l->link);
 	if (!w->reopen)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* listener: accepts clients, within the limits. */
+/* listener: accepts connections. door.c and proxied.c look at them. */
 #pragma once
 #include "frontend/login/worker.h"
 
-void listener_add(struct worker *w, int fd, bool tls); /* takes fd */
+/* Takes fd. proxied: each connection begins with a PROXY header. */
+void listener_add(struct worker *w, int fd, bool tls, bool proxied);
 void listener_close_all(struct worker *w);
 bool listener_wants_tls(const struct worker *w); /* one of them is for TLS from the first byte */

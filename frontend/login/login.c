@@ -2,20 +2,24 @@
 #include "frontend/login/login.h"
 #include <fcntl.h>
 #include <sys/socket.h>
+#include "common/base/base64.h"
 #include "common/base/log.h"
 #include "common/imap/reply.h"
 #include "frontend/login/auth_client.h"
 #include "frontend/login/pump.h"
 #include "frontend/login/tlsconn.h"
 
+/* "LOGIN FAILED" is what fail2ban counts: only that the client's word for who it is was wrong. What
+ * our own side can't do is "LOGIN DEFERRED", what the account may not is "LOGIN DENIED". */
 static void log_login(const struct login *l, enum log_level level, const char *event,
 		      const char *reason)
 {
 	const struct session *s = l->session;
 
-	LOG(level, event, L_S("user", l->user), L_C("ip", s->rip), L_U("port", s->rport),
-	    L_C("session", s->id), L_S("method", l->mechanism), L_C("tls", s->tls ? "1" : "0"),
-	    L_C("reason", reason));
+	LOG_COURIER(level, event, L_S("user", l->user), L_B("ip", s->rip), L_P("port", s->rport),
+		    L_C("session", s->id), L_C("method", l->method),
+		    L_C("tls", session_secure(s) ? "1" : "0"),
+		    L_C("proxy", s->proxied ? s->proxied->addr : "none"), L_C("reason", reason));
 }
 
 static struct login *login_new(struct session *s, const struct login_start *st)
@@ -27,10 +31,11 @@ static struct login *login_new(struct session *s, const struct login_start *st)
 	l->began_ms = loop_now(s->worker->loop);
 	l->tag = arena_str(&l->arena, st->tag);
 	l->verb = arena_str(&l->arena, st->verb);
-	l->mechanism = arena_str(&l->arena, st->mechanism);
-	l->authzid = arena_str(&l->arena, st->authzid);
+	l->mechanism = st->mechanism;
+	l->method = st->method;
 	l->user = arena_str(&l->arena, st->user);
-	secret_set(&l->password, st->password);
+	l->has_initial = st->initial.p != NULL;
+	secret_set(&l->initial, st->initial);
 	list_init(&l->waiting);
 	return l;
 }
@@ -44,39 +49,56 @@ void login_free(struct login **lp)
 		return;
 	w = l->session->worker;
 	handoff_client_no_nonce(w->handoff, l);
-	if (l->state == LOGIN_AUTH && l->id)
+	if ((l->state == LOGIN_AUTH || l->state == LOGIN_CLIENT) && l->id)
 		auth_client_cancel(w->auth, l->id);
 	if (l->state == LOGIN_PASSED && l->id)
 		handoff_client_forget(w->handoff, l->id);
 	if (l->fd >= 0)
 		close(l->fd);
 	loop_timer_free(&l->timeout);
-	secret_wipe(&l->password);
+	secret_wipe(&l->initial);
 	buf_wipe(&l->unread);
 	arena_deinit(&l->arena);
 	free(l);
 	*lp = NULL;
 }
 
-/* The client stays ours and hears NO. */
-static void fail(struct login *l, const char *code, struct str text, bool penalty)
+static void give_back_nonce(struct login *l)
+{
+	if (l->have_nonce)
+		handoff_client_give_back(l->session->worker->handoff, &l->nonce);
+	l->have_nonce = false;
+}
+
+/* The client stays ours and hears NO, delay_ms after the attempt began. */
+static void fail(struct login *l, struct str code, struct str text, uint64_t delay_ms)
 {
 	struct session *s = l->session;
-	uint64_t began = l->began_ms;
+	uint64_t due = l->began_ms + delay_ms;
 	struct buf line = BUF_INIT;
 
-	if (l->have_nonce)
-		handoff_client_give_back(s->worker->handoff, &l->nonce);
-	imap_put_tagged(&line, l->tag, "NO [%s] %.*s", code, STR_ARG(text));
+	give_back_nonce(l);
+	imap_put_tagged(&line, l->tag, "NO [%.*s] %.*s", STR_ARG(code), STR_ARG(text));
 	login_free(&s->login);
-	session_login_refused(s, buf_str(&line), began, penalty);
+	session_login_refused(s, buf_str(&line), due);
 	buf_deinit(&line);
+}
+
+/* What the client sent is no message of this mechanism, or it gave up: BAD. */
+static void fail_malformed(struct login *l, const char *text)
+{
+	struct session *s = l->session;
+
+	give_back_nonce(l);
+	imap_put_tagged(conn_out(s->conn), l->tag, "BAD %s", text);
+	login_free(&s->login);
+	session_login_malformed(s);
 }
 
 static void fail_temporarily(struct login *l, const char *reason)
 {
-	log_login(l, L_WARN, "LOGIN FAILED", reason);
-	fail(l, "UNAVAILABLE", STR("Temporary problem, please try again later."), false);
+	log_login(l, L_WARN, "LOGIN DEFERRED", reason);
+	fail(l, STR("UNAVAILABLE"), STR("Temporary problem, please try again later."), 0);
 }
 
 static void on_timeout(void *ctx)
@@ -86,7 +108,7 @@ static void on_timeout(void *ctx)
 
 	/* Where the socket is on its way, imapd may be writing its OK just now: both must not answer. */
 	if (l->state == LOGIN_PASSED) {
-		log_login(l, L_WARN, "LOGIN FAILED", "backend timeout");
+		log_login(l, L_WARN, "LOGIN DEFERRED", "backend timeout");
 		session_login_over(s);
 		return;
 	}
@@ -95,22 +117,71 @@ static void on_timeout(void *ctx)
 	fail_temporarily(l, l->state == LOGIN_AUTH ? "authd timeout" : "no nonce from the backend");
 }
 
+/* Penalties are waited out within authd. */
+static uint64_t auth_timeout_ms(const struct settings *set)
+{
+	return set->auth_timeout * 1000 + set->login_penalty_max;
+}
+
 static void ask(struct login *l)
 {
 	struct session *s = l->session;
 	struct buf tls_info = BUF_INIT;
-	struct auth_request r = {.mechanism = l->mechanism, .authzid = l->authzid, .user = l->user,
-				 .password = secret_str(&l->password), .attempt = s->refused + 1};
+	struct arena a = ARENA_INIT;
+	struct auth_request r = {.mechanism = str_c(sasl_name(l->mechanism)),
+				 .has_initial = l->has_initial,
+				 .initial = secret_str(&l->initial),
+				 .attempt = s->refused + 1};
 
 	memcpy(r.nonce, l->nonce.bytes, sizeof(r.nonce));
 	session_facts(s, &r.facts, &tls_info);
+	session_peer(s, l->mechanism, &r.peer, &a);
 	l->state = LOGIN_AUTH;
 	l->id = auth_client_ask(s->worker->auth, &r, l);
 	buf_deinit(&tls_info);
-	secret_wipe(&l->password);
+	arena_deinit(&a);
+	secret_wipe(&l->initial);
 	if (l->id)
-		loop_timer_set(l->timeout, s->worker->set->auth_timeout * 1000);
+		loop_timer_set(l->timeout, auth_timeout_ms(s->worker->set));
 	else
+		fail_temporarily(l, "no link to authd");
+}
+
+void login_challenge(struct login *l, struct str message)
+{
+	struct buf line = BUF_INIT;
+
+	if (l->state != LOGIN_AUTH)
+		return;
+	l->state = LOGIN_CLIENT;
+	loop_timer_stop(l->timeout); /* the session's deadline goes on */
+	base64_encode(&line, message);
+	imap_put_continue(conn_out(l->session->conn), buf_cstr(&line));
+	buf_wipe(&line);
+	session_await_sasl(l->session);
+}
+
+void login_respond(struct login *l, struct str line)
+{
+	struct session *s = l->session;
+	struct buf message = BUF_INIT;
+	bool sent;
+
+	if (str_eq(line, STR("*"))) {
+		fail_malformed(l, "Authentication cancelled.");
+		return;
+	}
+	if (base64_decode(&message, line) || message.n > AUTH_MESSAGE_MAX) {
+		buf_wipe(&message);
+		fail_malformed(l, "Broken SASL message.");
+		return;
+	}
+	l->state = LOGIN_AUTH;
+	loop_timer_set(l->timeout, auth_timeout_ms(s->worker->set));
+	session_login_busy(s);
+	sent = auth_client_respond(s->worker->auth, l->id, buf_str(&message));
+	buf_wipe(&message);
+	if (!sent)
 		fail_temporarily(l, "no link to authd");
 }
 
@@ -128,13 +199,9 @@ void login_begin(struct session *s, const struct login_start *st)
 	struct login *l = login_new(s, st);
 
 	s->login = l;
-	s->state = SESSION_LOGIN;
-	list_remove(&s->link);
-	list_append(&w->logging_in, &s->link);
-	conn_pause(s->conn, true);
-	if (st->user.n > IPC_NAME_MAX || st->authzid.n > IPC_NAME_MAX) {
-		log_login(l, L_INFO, "LOGIN FAILED", "name too long");
-		fail(l, "AUTHENTICATIONFAILED", STR("Login failed."), true);
+	session_login_busy(s);
+	if (st->initial.n > AUTH_MESSAGE_MAX) {
+		fail_malformed(l, "SASL message is too long.");
 		return;
 	}
 	l->timeout = loop_timer_new(w->loop, on_timeout, l);
@@ -209,23 +276,32 @@ static void pass(struct login *l, const struct auth_answer *a)
 static void not_ok(struct login *l, const struct auth_answer *a)
 {
 	static const struct {
-		const char *code, *text, *reason;
-		bool penalty;
+		struct str code, text;
+		const char *event, *reason;
 	} kinds[AUTH_RESULT_N] = {
-		[AUTH_MISMATCH] = {"AUTHENTICATIONFAILED", "Login failed.", "mismatch", true},
-		[AUTH_UNKNOWN] = {"AUTHENTICATIONFAILED", "Login failed.", "unknown user", true},
-		[AUTH_IMPOSSIBLE] = {"AUTHENTICATIONFAILED", "Login failed.", "mechanism", true},
-		[AUTH_DISABLED] = {"AUTHORIZATIONFAILED", "Access disabled.", "disabled", false},
-		[AUTH_EXPIRED] = {"EXPIRED", "The password has expired.", "expired", true},
+		[AUTH_MISMATCH] = {STR("AUTHENTICATIONFAILED"), STR("Login failed."),
+				   "LOGIN FAILED", "mismatch"},
+		[AUTH_UNKNOWN] = {STR("AUTHENTICATIONFAILED"), STR("Login failed."), "LOGIN FAILED",
+				  "unknown user"},
+		[AUTH_IMPOSSIBLE] = {STR("AUTHENTICATIONFAILED"), STR("Login failed."),
+				     "LOGIN DENIED", "mechanism"},
+		[AUTH_DISABLED] = {STR("AUTHORIZATIONFAILED"), STR("Access disabled."),
+				   "LOGIN DENIED", "disabled"},
+		[AUTH_EXPIRED] = {STR("EXPIRED"), STR("The password has expired."), "LOGIN DENIED",
+				  "expired"},
 	};
 
-	if (!kinds[a->result].code) {
+	if (a->result == AUTH_MALFORMED) {
+		fail_malformed(l, "Broken SASL message.");
+		return;
+	}
+	if (!kinds[a->result].reason) {
 		fail_temporarily(l, "authd");
 		return;
 	}
-	log_login(l, L_INFO, "LOGIN FAILED", kinds[a->result].reason);
-	fail(l, kinds[a->result].code, a->text.n ? a->text : str_c(kinds[a->result].text),
-	     kinds[a->result].penalty);
+	log_login(l, L_INFO, kinds[a->result].event, kinds[a->result].reason);
+	fail(l, a->code.n ? a->code : kinds[a->result].code,
+	     a->text.n ? a->text : kinds[a->result].text, a->delay_ms);
 }
 
 void login_auth_answer(struct login *l, const struct auth_answer *a)
@@ -237,9 +313,9 @@ void login_auth_answer(struct login *l, const struct auth_answer *a)
 	if (a->result != AUTH_OK) {
 		not_ok(l, a);
 	} else if (!is_this_host(a->mailhost)) {
-		log_login(l, L_WARN, "LOGIN FAILED", "served by another host");
+		log_login(l, L_WARN, "LOGIN DEFERRED", "served by another host");
 		l->have_nonce = false;
-		fail(l, "UNAVAILABLE", STR("This account is served by another host."), false);
+		fail(l, STR("UNAVAILABLE"), STR("This account is served by another host."), 0);
 	} else {
 		pass(l, a);
 	}
@@ -250,7 +326,7 @@ void login_taken(struct login *l)
 	struct session *s = l->session;
 
 	l->id = 0;
-	log_login(l, L_INFO, "LOGIN", "ok");
+	log_login(l, L_INFO, "LOGIN PASSED", "ok");
 	if (s->tls) {
 		int fd = fcntl(conn_fd(s->conn), F_DUPFD_CLOEXEC, 3);
 
@@ -265,20 +341,17 @@ void login_taken(struct login *l)
 
 void login_refused(struct login *l, struct str code, struct str text)
 {
-	char name[64];
-
 	l->id = 0;
 	take_client_back(l);
-	log_login(l, L_WARN, "LOGIN FAILED", "refused by the backend");
-	snprintf(name, sizeof(name), "%.*s", STR_ARG(code.n ? code : STR("UNAVAILABLE")));
-	fail(l, name, text, false);
+	log_login(l, L_WARN, "LOGIN DENIED", "refused by the backend");
+	fail(l, code.n ? code : STR("UNAVAILABLE"), text, 0);
 }
 
 void login_lost(struct login *l)
 {
 	l->id = 0;
 	if (l->state == LOGIN_PASSED) {
-		log_login(l, L_WARN, "LOGIN FAILED", "backend link lost");
+		log_login(l, L_WARN, "LOGIN DEFERRED", "backend link lost");
 		session_login_over(l->session);
 		return;
 	}

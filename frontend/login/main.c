@@ -53,7 +53,8 @@ int main(int argc, char **argv)
 	struct loop *loop;
 	struct worker *w;
 
-	if (main_init(argc, argv, "login", &set) == MAIN_CHECK)
+	/* The name in the log is that of Courier's login program: fail2ban knows it. */
+	if (main_init(argc, argv, "imaplogin", &set) == MAIN_CHECK)
 		return 0;
 	raise_descriptor_limit();
 	/* Reads openssl.cnf and loads its tables while files can still be opened. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/login/preauth.h"
 #include <sys/utsname.h>
+#include "common/base/base64.h"
 #include "common/base/log.h"
 #include "common/imap/args.h"
 #include "common/imap/reply.h"
@@ -126,8 +127,8 @@ static void run_starttls(struct session *s)
 		bad(s, "STARTTLS has no arguments.");
 		return;
 	}
-	if (s->tls || !s->worker->set->imapdstarttls) {
-		bad(s, s->tls ? "TLS is in use already." : "STARTTLS is not offered.");
+	if (session_secure(s) || !s->worker->set->imapdstarttls) {
+		bad(s, session_secure(s) ? "TLS is in use already." : "STARTTLS is not offered.");
 		return;
 	}
 	if (!s->worker->tls) {
@@ -154,63 +155,43 @@ static bool refuse_plain(struct session *s)
 	return true;
 }
 
+/* As a PLAIN message: no argument of a command has a NUL (B4). */
 static void run_login(struct session *s)
 {
 	const struct imap_arg *a = s->parser.args;
-	struct login_start st = {.tag = s->parser.tag, .verb = STR("LOGIN"), .mechanism = STR("LOGIN")};
+	struct login_start st = {.tag = s->parser.tag,
+				 .verb = STR("LOGIN"),
+				 .mechanism = SASL_PLAIN,
+				 .method = "LOGIN"};
+	struct buf message = BUF_INIT;
+	struct str password;
 
 	if (refuse_plain(s))
 		return;
-	st.authzid = STR("");
-	if (!imap_arg_astring(&a, &st.user) || !imap_arg_astring(&a, &st.password) || !imap_arg_end(a)) {
+	if (!imap_arg_astring(&a, &st.user) || !imap_arg_astring(&a, &password) ||
+	    !imap_arg_end(a)) {
 		bad(s, "LOGIN takes a user name and a password.");
 		return;
 	}
-	login_begin(s, &st);
-}
-
-static void sasl_end(struct session *s)
-{
-	sasl_deinit(&s->sasl);
-	buf_deinit(&s->sasl_tag);
-}
-
-static void sasl_cancel(struct session *s, const char *text)
-{
-	imap_put_tagged(out(s), buf_str(&s->sasl_tag), "BAD %s", text);
-	sasl_end(s);
-	s->state = SESSION_COMMANDS;
-	session_count_bad(s);
-}
-
-static void sasl_run(struct session *s, struct str line, bool initial)
-{
-	struct login_start st = {.tag = buf_str(&s->sasl_tag), .verb = STR("AUTHENTICATE")};
-
-	switch (sasl_answer(&s->sasl, line, initial)) {
-	case SASL_MORE:
-		s->state = SESSION_SASL;
-		imap_put_continue(out(s), sasl_challenge(&s->sasl));
-		return;
-	case SASL_BAD:
-		sasl_cancel(s, "Broken SASL message.");
-		return;
-	case SASL_DONE:
-		st.mechanism = str_c(sasl_name(s->sasl.mechanism));
-		st.authzid = s->sasl.authzid;
-		st.user = s->sasl.user;
-		st.password = s->sasl.password;
+	buf_reserve(&message, st.user.n + password.n + 2);
+	buf_putc(&message, '\0');
+	buf_str_put(&message, st.user);
+	buf_putc(&message, '\0');
+	buf_str_put(&message, password);
+	st.initial = buf_str(&message);
+	if (st.user.n)
 		login_begin(s, &st);
-		sasl_end(s);
-		return;
-	}
+	else
+		bad(s, "The user name is empty.");
+	buf_wipe(&message);
 }
 
 static void run_authenticate(struct session *s)
 {
 	const struct imap_arg *a = s->parser.args;
+	struct login_start st = {.tag = s->parser.tag, .verb = STR("AUTHENTICATE")};
 	struct str name, initial = STR_NONE;
-	enum sasl_mechanism m;
+	struct buf message = BUF_INIT;
 
 	if (refuse_plain(s))
 		return;
@@ -218,27 +199,31 @@ static void run_authenticate(struct session *s)
 		bad(s, "AUTHENTICATE takes a mechanism and, perhaps, an initial response.");
 		return;
 	}
-	m = sasl_find(name);
-	if (m == SASL_NONE) {
+	st.mechanism = sasl_find(name);
+	if (st.mechanism == SASL_ID_N || !(session_mechanisms(s) & SASL_BIT(st.mechanism))) {
 		imap_put_tagged(out(s), s->parser.tag, "NO [CANNOT] Mechanism is not offered.");
 		session_count_bad(s);
 		return;
 	}
-	sasl_init(&s->sasl, m);
-	buf_reset(&s->sasl_tag);
-	buf_str_put(&s->sasl_tag, s->parser.tag);
-	if (initial.p) {
-		sasl_run(s, initial, true);
-		return;
+	st.method = sasl_name(st.mechanism);
+	/* RFC 4959 3: "=" is the empty message. */
+	if (initial.p && !str_eq(initial, STR("=")) && base64_decode(&message, initial)) {
+		bad(s, "Broken SASL message.");
+	} else {
+		if (initial.p)
+			st.initial = message.n ? buf_str(&message) : STR("");
+		login_begin(s, &st);
 	}
-	s->state = SESSION_SASL;
-	imap_put_continue(out(s), sasl_challenge(&s->sasl));
+	buf_wipe(&message);
 }
 
 static const struct command commands[] = {
-	{"AUTHENTICATE", true, run_authenticate}, {"CAPABILITY", false, run_capability},
-	{"ID", false, run_id},			  {"LOGIN", true, run_login},
-	{"LOGOUT", false, run_logout},		  {"NOOP", false, run_noop},
+	{"AUTHENTICATE", true, run_authenticate},
+	{"CAPABILITY", false, run_capability},
+	{"ID", false, run_id},
+	{"LOGIN", true, run_login},
+	{"LOGOUT", false, run_logout},
+	{"NOOP", false, run_noop},
 	{"STARTTLS", false, run_starttls},
 };
 
@@ -275,10 +260,7 @@ static bool step_sasl(struct session *s)
 		return false;
 	buf_str_put(&copy, line);
 	conn_consume(s->conn, used);
-	if (str_eq(buf_str(&copy), STR("*")))
-		sasl_cancel(s, "Authentication cancelled.");
-	else
-		sasl_run(s, buf_str(&copy), false);
+	login_respond(s->login, buf_str(&copy));
 	buf_wipe(&copy);
 	return true;
 }

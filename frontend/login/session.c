@@ -6,7 +6,7 @@
 #include "frontend/login/preauth.h"
 #include "frontend/login/tlsconn.h"
 
-enum { LINGER_MS = 2000, IN_MIN = 4096, SHAKE_FAULTS_PER_SECOND = 10 };
+enum { LINGER_MS = 2000, IN_MIN = 4096 };
 
 static void on_input(void *ctx);
 static void on_end(void *ctx, enum conn_end e);
@@ -41,10 +41,10 @@ static void session_free(struct session **sp)
 	loop_timer_free(&s->penalty);
 	imap_parser_wipe(&s->parser);
 	imap_parser_deinit(&s->parser);
-	sasl_deinit(&s->sasl);
-	buf_deinit(&s->sasl_tag);
 	buf_deinit(&s->answer);
-	worker_ip_leave(w, s->rip);
+	if (s->counted)
+		door_left(w, &s->addr);
+	free(s->proxied);
 	w->nsessions--;
 	free(s);
 	*sp = NULL;
@@ -81,26 +81,22 @@ static void on_deadline(void *ctx)
 		loop_timer_set(s->deadline, 1000);
 		return;
 	}
-	LOG(L_DEBUG, "TIMEOUT", L_C("ip", s->rip), L_C("session", s->id));
+	LOG_COURIER(L_DEBUG, "TIMEOUT", L_B("ip", s->rip), L_P("port", s->rport),
+		    L_C("session", s->id));
 	session_bye(s, "Login took too long.");
 }
 
 static void log_shake_fault(struct session *s)
 {
-	struct worker *w = s->worker;
-	uint64_t second = loop_now(w->loop) / 1000;
-	const char *why = s->tls->error ? s->tls->error : "closed by the client";
+	const char *why = s->tls->error;
 
-	if (second != w->shake_second) {
-		if (w->shake_faults > SHAKE_FAULTS_PER_SECOND)
-			LOG(L_INFO, "TLS handshakes failed",
-			    L_U("unlogged", w->shake_faults - SHAKE_FAULTS_PER_SECOND));
-		w->shake_second = second;
-		w->shake_faults = 0;
-	}
-	if (w->shake_faults++ < SHAKE_FAULTS_PER_SECOND)
+	/* A load balancer that only looks whether the port is open. */
+	if (!why && s->proxied && s->proxied->own)
+		return;
+	if (ration_take(&s->worker->shake_faults, loop_now(s->worker->loop),
+			"TLS handshake failed"))
 		LOG(L_INFO, "TLS handshake failed", L_C("ip", s->rip), L_U("port", s->rport),
-		    L_C("reason", why));
+		    L_C("reason", why ? why : "closed by the client"));
 }
 
 static void on_end(void *ctx, enum conn_end e)
@@ -110,14 +106,24 @@ static void on_end(void *ctx, enum conn_end e)
 	if (s->tls && !s->tls->shaken)
 		log_shake_fault(s);
 	else
-		LOG(L_DEBUG, "DISCONNECTED", L_C("ip", s->rip), L_U("port", s->rport),
-		    L_C("session", s->id), L_C("reason", e == CONN_EOF ? "closed" : "error"));
+		LOG_COURIER(L_DEBUG, "DISCONNECTED", L_B("ip", s->rip), L_P("port", s->rport),
+			    L_C("session", s->id),
+			    L_C("reason", e == CONN_EOF ? "closed" : "error"));
 	end_now(s);
 }
 
 static void on_input(void *ctx)
 {
-	preauth_input(ctx);
+	struct session *s = ctx;
+
+	/* Only what the load balancer sent first is its word. */
+	if (s->proxied && !s->tls && conn_bytes_in(s->conn) == conn_in(s->conn).n &&
+	    proxied_again(conn_in(s->conn))) {
+		proxied_complain(s->worker, s->proxied->addr, s->proxied->port, "a second header");
+		end_now(s);
+		return;
+	}
+	preauth_input(s);
 }
 
 static bool on_shaken(void *ctx)
@@ -150,29 +156,51 @@ int session_start_tls(struct session *s)
 	return 0;
 }
 
-void session_new(struct worker *w, int fd, const struct sock_addr *peer, bool tls)
+static void log_connection(const struct session *s)
+{
+	const struct proxied *p = s->proxied;
+
+	LOG_COURIER(L_DEBUG, "Connection", L_B("ip", s->rip), L_P("port", s->rport),
+		    L_C("session", s->id), L_C("proxy", p ? p->addr : "none"),
+		    L_S("proxy_id", str_mem(p ? p->id : "", p ? p->nid : 0)));
+}
+
+static uint64_t time_left(const struct worker *w, const struct arrival *a)
+{
+	uint64_t past = loop_now(w->loop) - a->since_ms, all = w->set->prelogin_timeout * 1000;
+
+	return past < all ? all - past : 1;
+}
+
+static void set_addresses(struct session *s, const struct arrival *a)
+{
+	sock_ip(&a->peer, s->rip);
+	s->rport = sock_port(&a->peer);
+	s->loopback = sock_loopback(&a->peer);
+	sock_ip(&a->local, s->lip);
+	s->lport = sock_port(&a->local);
+	net_addr_of_sock(&a->peer, &s->addr);
+	s->counted = a->counted;
+	s->proxied = a->proxied;
+}
+
+void session_new(struct worker *w, const struct arrival *a)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
-	struct sock_addr local;
-	struct imap_limits limits =
-		IMAP_LIMITS_PRELOGIN(w->set->prelogin_max, strcmp(w->set->imap_literal, "minus") == 0);
+	struct imap_limits limits = IMAP_LIMITS_PRELOGIN(
+		w->set->prelogin_max, strcmp(w->set->imap_literal, "minus") == 0);
 
 	s->worker = w;
-	sock_ip(peer, s->rip);
-	s->rport = sock_port(peer);
-	s->loopback = sock_loopback(peer);
-	sock_local(fd, &local);
-	sock_ip(&local, s->lip);
-	s->lport = sock_port(&local);
+	set_addresses(s, a);
 	worker_session_id(w, s->id);
 	imap_parser_init(&s->parser, &limits);
 	list_append(&w->waiting, &s->link);
 	w->nsessions++;
 	s->deadline = loop_timer_new(w->loop, on_deadline, s);
-	loop_timer_set(s->deadline, w->set->prelogin_timeout * 1000);
-	s->conn = make_conn(s, fd);
-	LOG(L_DEBUG, "Connection", L_C("ip", s->rip), L_U("port", s->rport), L_C("session", s->id));
-	if (tls)
+	loop_timer_set(s->deadline, time_left(w, a));
+	s->conn = make_conn(s, a->fd);
+	log_connection(s);
+	if (a->tls)
 		push_tls(s, on_shaken);
 	else
 		preauth_greet(s);
@@ -182,7 +210,7 @@ void session_close_oldest(struct worker *w)
 {
 	struct session *s;
 
-	if (list_empty(&w->waiting))
+	if (proxied_close_oldest(w) || list_empty(&w->waiting))
 		return;
 	s = list_entry(w->waiting.next, struct session, link);
 	LOG(L_INFO, "oldest unauthenticated client closed", L_C("ip", s->rip),
@@ -216,11 +244,16 @@ void session_count_bad(struct session *s)
 		session_bye(s, "Too many bad commands.");
 }
 
+bool session_secure(const struct session *s)
+{
+	return s->tls || (s->proxied && s->proxied->tls && s->worker->set->proxy_tls);
+}
+
 bool session_may_login(const struct session *s)
 {
 	const char *required = s->worker->set->imap_tls_required;
 
-	if (s->tls || strcmp(required, "0") == 0)
+	if (session_secure(s) || strcmp(required, "0") == 0)
 		return true;
 	return strcmp(required, "remote") == 0 && s->loopback;
 }
@@ -229,10 +262,11 @@ void session_put_caps(const struct session *s, struct buf *out)
 {
 	const struct settings *set = s->worker->set;
 	struct imap_caps c = {
-		.state = s->tls ? IMAP_CAPS_TLS : IMAP_CAPS_PLAIN,
+		.state = session_secure(s) ? IMAP_CAPS_TLS : IMAP_CAPS_PLAIN,
 		.literal_minus = strcmp(set->imap_literal, "minus") == 0,
 		.starttls = set->imapdstarttls && s->worker->tls,
 		.login_disabled = !session_may_login(s),
+		.mechanisms = session_mechanisms(s),
 		.filter = str_c(set->imap_capability),
 	};
 
@@ -243,14 +277,41 @@ void session_facts(const struct session *s, struct session_facts *f, struct buf 
 {
 	if (s->tls)
 		tlsconn_describe(s->tls, tls_info);
+	else if (session_secure(s))
+		buf_puts(tls_info, s->proxied->tls_info);
 	*f = (struct session_facts){.protocol = STR("imap"),
 				    .session = str_c(s->id),
 				    .rip = str_c(s->rip),
 				    .lip = str_c(s->lip),
 				    .rport = s->rport,
 				    .lport = s->lport,
-				    .tls = s->tls != NULL,
+				    .tls = session_secure(s),
 				    .tls_info = buf_str(tls_info)};
+}
+
+void session_peer(const struct session *s, enum sasl_id mechanism, struct auth_peer *p,
+		  struct arena *a)
+{
+	const struct proxied *x = s->proxied;
+
+	*p = (struct auth_peer){.proxied = x != NULL};
+	if (!x)
+		return;
+	p->proxy_addr = str_c(x->addr);
+	p->proxy_port = x->port;
+	p->proxy_server_addr = str_c(x->server_addr);
+	p->proxy_server_port = x->server_port;
+	if (!s->tls && session_secure(s))
+		p->sni = str_c(x->authority);
+}
+
+unsigned session_mechanisms(const struct session *s)
+{
+	unsigned bits = s->worker->mechanisms;
+
+	if (!s->tls)
+		bits &= ~(SASL_BITS_PLUS | SASL_BIT(SASL_EXTERNAL));
+	return bits;
 }
 
 void session_reconnect(struct session *s, int fd, struct str unread)
@@ -277,23 +338,50 @@ static void on_penalty(void *ctx)
 	answer_refused(ctx);
 }
 
-void session_login_refused(struct session *s, struct str line, uint64_t began_ms, bool penalty)
+static void move_to(struct session *s, struct list *l)
+{
+	list_remove(&s->link);
+	list_append(l, &s->link);
+}
+
+void session_login_busy(struct session *s)
+{
+	s->state = SESSION_LOGIN;
+	move_to(s, &s->worker->logging_in);
+	conn_pause(s->conn, true);
+}
+
+void session_await_sasl(struct session *s)
+{
+	s->state = SESSION_SASL;
+	move_to(s, &s->worker->waiting);
+	conn_pause(s->conn, false);
+}
+
+void session_login_refused(struct session *s, struct str line, uint64_t due_ms)
 {
 	struct worker *w = s->worker;
-	uint64_t past = loop_now(w->loop) - began_ms, delay = w->set->login_failure_delay;
+	uint64_t now = loop_now(w->loop);
 
-	list_remove(&s->link);
-	list_append(&w->waiting, &s->link);
+	move_to(s, &w->waiting);
 	buf_str_put(&s->answer, line);
 	s->refused++;
-	if (!penalty || past >= delay) {
+	if (now >= due_ms) {
 		answer_refused(s);
 		return;
 	}
 	s->state = SESSION_PENALTY;
 	if (!s->penalty)
 		s->penalty = loop_timer_new(w->loop, on_penalty, s);
-	loop_timer_set(s->penalty, delay - past);
+	loop_timer_set(s->penalty, due_ms - now);
+}
+
+void session_login_malformed(struct session *s)
+{
+	move_to(s, &s->worker->waiting);
+	s->state = SESSION_COMMANDS;
+	conn_pause(s->conn, false);
+	session_count_bad(s);
 }
 
 void session_login_over(struct session *s)

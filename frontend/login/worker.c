@@ -7,6 +7,7 @@
 #include "frontend/login/auth_client.h"
 #include "frontend/login/handoff_client.h"
 #include "frontend/login/listener.h"
+#include "frontend/login/proxied.h"
 #include "frontend/login/pump.h"
 #include "frontend/login/session.h"
 #include "frontend/login/tlsctx.h"
@@ -38,26 +39,6 @@ static void make_prefix(struct worker *w)
 		w->prefix[i] = digits[v % 36];
 }
 
-bool worker_ip_enter(struct worker *w, const char *ip)
-{
-	uintptr_t n = (uintptr_t)hmap_get(w->per_ip, str_c(ip));
-
-	if (w->set->maxperip && n >= w->set->maxperip)
-		return false;
-	hmap_put(w->per_ip, str_c(ip), (void *)(n + 1));
-	return true;
-}
-
-void worker_ip_leave(struct worker *w, const char *ip)
-{
-	uintptr_t n = (uintptr_t)hmap_get(w->per_ip, str_c(ip));
-
-	if (n > 1)
-		hmap_put(w->per_ip, str_c(ip), (void *)(n - 1));
-	else
-		hmap_del(w->per_ip, str_c(ip));
-}
-
 void worker_ended(struct worker *w)
 {
 	if (w->draining && w->nsessions == 0 && w->npumps == 0)
@@ -69,9 +50,14 @@ static void maybe_ready(struct worker *w)
 {
 	if (w->announced || !w->sup || !auth_client_up(w->auth) || !handoff_client_up(w->handoff))
 		return;
-	if (!w->tls && listener_wants_tls(w))
+	if (!w->mechanisms || (!w->tls && listener_wants_tls(w)))
 		return;
 	w->announced = link_send(w->sup, SUP_READY, STR(""), NULL, 0) == 0;
+}
+
+void worker_mechanisms_came(struct worker *w)
+{
+	maybe_ready(w);
 }
 
 /* ---- from frontend main -------------------------------------------------------------------- */
@@ -142,20 +128,59 @@ static int take_fd(struct link_msg *m)
 static int on_listener(struct worker *w, struct link_msg *m)
 {
 	struct wire r = wire_reader(m->body);
-	bool tls = wire_get_bool(&r);
+	bool tls = wire_get_bool(&r), proxied = wire_get_bool(&r);
 
 	if (!wire_end(&r))
 		return -1;
-	listener_add(w, take_fd(m), tls);
+	listener_add(w, take_fd(m), tls, proxied);
+	return 0;
+}
+
+/* Main has looked at it before; a change meanwhile is only another fault to be told. */
+static void use_access(struct worker *w, int fd)
+{
+	struct access *a;
+	struct err e;
+
+	a = access_read(fd, w->set->imapaccessfile, &e);
+	if (!a) {
+		LOG(L_ERROR, "access rules not used", L_C("error", e.text));
+		return;
+	}
+	access_free(&w->access);
+	w->access = a;
+}
+
+static int on_ipcount(struct worker *w, const struct link_msg *m)
+{
+	struct wire r = wire_reader(m->body);
+	bool own = wire_get_bool(&r);
+	uint64_t key[2];
+	int bad = 0;
+
+	key[0] = wire_get_u64(&r);
+	key[1] = wire_get_u64(&r);
+	if (!wire_end(&r) || m->nfds == 0 || (own && m->nfds != 1))
+		return -1;
+	if (own)
+		bad = ipcount_set_own(w->ipcount, key, m->fds[0]);
+	for (unsigned i = 0; !own && i < m->nfds; i++)
+		bad |= ipcount_add_other(w->ipcount, m->fds[i]);
+	if (bad)
+		LOG(L_ERROR, "connections are not counted", L_C("error", strerror(errno)));
 	return 0;
 }
 
 static int on_msg(void *ctx, struct link_msg *m)
 {
-	static const uint8_t fds[] = {[SUP_LISTENER] = 1, [SUP_CERT] = 2, [SUP_AUTHD_LINK] = 1,
-				      [SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0};
+	static const uint8_t fds[] = {
+		[SUP_LISTENER] = 1,	[SUP_CERT] = 2,	 [SUP_AUTHD_LINK] = 1,
+		[SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0,
+		[SUP_ACCESS] = 1};
 	struct worker *w = ctx;
 
+	if (m->type == SUP_IPCOUNT)
+		return on_ipcount(w, m);
 	if (m->type >= sizeof(fds) || m->nfds != fds[m->type])
 		return -1;
 	switch (m->type) {
@@ -169,6 +194,9 @@ static int on_msg(void *ctx, struct link_msg *m)
 		break;
 	case SUP_BACKEND_LINK:
 		handoff_client_set_link(w->handoff, take_fd(m));
+		break;
+	case SUP_ACCESS:
+		use_access(w, m->fds[0]);
 		break;
 	case SUP_DRAIN:
 		drain(w);
@@ -204,7 +232,11 @@ struct worker *worker_new(struct loop *l, const struct settings *set, int sup_fd
 	list_init(&w->waiting);
 	list_init(&w->logging_in);
 	list_init(&w->pumps);
-	w->per_ip = hmap_new();
+	list_init(&w->proxied);
+	w->ipcount = ipcount_new();
+	/* Main has looked at both; an error leaves them empty: nobody is trusted, nobody exempt. */
+	netlist_parse(&w->trusted, set->proxy_trusted, "PROXY_TRUSTED", NULL);
+	netlist_parse(&w->exempt, set->limit_exempt, "LIMIT_EXEMPT", NULL);
 	make_prefix(w);
 	w->auth = auth_client_new(w);
 	w->handoff = handoff_client_new(w);
@@ -217,12 +249,16 @@ void worker_free(struct worker **wp)
 	struct worker *w = *wp;
 
 	listener_close_all(w);
+	proxied_close_all(w);
 	session_close_all(w, "[UNAVAILABLE] The server is shutting down.");
 	pump_close_all(w);
 	link_free(&w->sup);
 	auth_client_free(&w->auth);
 	handoff_client_free(&w->handoff);
-	hmap_free(&w->per_ip);
+	ipcount_free(&w->ipcount);
+	access_free(&w->access);
+	netlist_deinit(&w->trusted);
+	netlist_deinit(&w->exempt);
 	SSL_CTX_free(w->tls);
 	free(w);
 	*wp = NULL;

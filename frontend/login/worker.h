@@ -7,9 +7,12 @@
 #include <openssl/ssl.h>
 #include "common/base/hmap.h"
 #include "common/base/list.h"
+#include "common/config/access.h"
 #include "common/config/settings.h"
 #include "common/imap/caps.h"
 #include "common/io/link.h"
+#include "common/ipc/ipcount.h"
+#include "frontend/login/ration.h"
 
 struct auth_client;
 struct handoff_client;
@@ -20,29 +23,29 @@ struct worker {
 	struct link *sup;
 	SSL_CTX *tls; /* NULL: no certificate yet */
 	struct auth_client *auth;
+	unsigned mechanisms; /* SASL_BIT of those that authd offers */
 	struct handoff_client *handoff;
 
-	struct list listeners;      /* listener.c's */
+	struct list listeners;	    /* listener.c's */
 	struct loop_timer *reopen;  /* accepting goes on when descriptors are there again */
-	struct list waiting;        /* struct session.link: before login, oldest first */
-	struct list logging_in;     /* struct session.link: at authd or the backend */
-	struct list pumps;          /* struct pump.link */
+	struct list waiting;	    /* struct session.link: before login, oldest first */
+	struct list logging_in;	    /* struct session.link: at authd or the backend */
+	struct list pumps;	    /* struct pump.link */
 	unsigned nsessions, npumps; /* before login, after it */
-	struct hmap *per_ip;        /* count of sessions by address */
+	struct list proxied;	    /* proxied.c's: a PROXY header is to come; in nsessions too */
+	struct netlist trusted, exempt; /* PROXY_TRUSTED, LIMIT_EXEMPT */
+	struct access *access;		/* NULL: all may come in */
+	struct ipcount *ipcount;	/* clients before their login by address, of all workers */
 	bool draining, announced;
-	unsigned shake_faults;      /* logged in this second, and not logged */
-	uint64_t shake_second;
-	uint64_t serial;            /* for session ids */
+	struct ration shake_faults, denied, crowded, over_limit, misproxied;
+	uint64_t serial; /* for session ids */
 	char prefix[9];
 };
 
 struct worker *worker_new(struct loop *l, const struct settings *set, int sup_fd);
 void worker_free(struct worker **w);
+void worker_mechanisms_came(struct worker *w); /* w->mechanisms is there: the worker may be ready */
 /* A session or pump has ended: a draining worker may be done. */
 void worker_ended(struct worker *w);
 /* Makes a session id, [A-Za-z0-9], unique in time and over workers. */
 void worker_session_id(struct worker *w, char out[24]);
-
-/* Room for one more unauthenticated client of this address; counts it. */
-bool worker_ip_enter(struct worker *w, const char *ip);
-void worker_ip_leave(struct worker *w, const char *ip);

@@ -90,7 +90,7 @@ def test_maxperip():
         wait_for("room for another", admitted)
         for c in held:
             c.close()
-        assert "ALERT: too many connections from one address" in front.log()
+        assert "ALERT: Maximum connection limit reached for 127.0.0.1" in front.log()
 
 
 def test_maxprelogin_closes_the_oldest():

@@ -64,7 +64,7 @@ def test_refused_logins_look_alike(front):
         c.cmd("LOGIN bob wrong")
         assert c.closed() and b"* BYE" in c.last
     log = front.log()
-    assert "LOGIN FAILED user=bob ip=127.0.0.1" in log and "LOGIN FAILED user=nobody" in log
+    assert "LOGIN FAILED, user=bob, ip=[127.0.0.1]" in log and "LOGIN FAILED, user=nobody" in log
 
 
 def test_delay_is_for_this_connection_alone(front):

@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str in = str_mem(data, size);
 	struct auth_request r;
 	struct auth_answer a;
+	struct auth_step step;
 	struct buf out = BUF_INIT;
 
 	if (auth_request_get(in, &r)) {
@@ -20,6 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (auth_answer_get(in, &a)) {
 		ASSERT(a.result < AUTH_RESULT_N);
 		auth_answer_put(&out, &a);
+		ASSERT(str_eq(buf_str(&out), in));
+	}
+	buf_reset(&out);
+	if (auth_step_get(in, &step)) {
+		auth_step_put(&out, &step);
 		ASSERT(str_eq(buf_str(&out), in));
 	}
 	buf_deinit(&out);

@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 MESSAGE(auth_request)
 MESSAGE(auth_answer)
+MESSAGE(auth_step)
 MESSAGE(control_request)
 MESSAGE(control_row)
 MESSAGE(handoff_give)
@@ -52,10 +53,10 @@ static bool reread_ticket(struct str body, struct buf *again)
 }
 
 static reread_fn *const messages[] = {
-	reread_auth_request,   reread_auth_answer,    reread_control_request, reread_control_row,
-	reread_handoff_give,   reread_handoff_refused, reread_session_assign, reread_session_conn,
-	reread_session_failed, reread_session_state,  reread_watch_journal,   reread_watch_events,
-	reread_ticket,
+	reread_auth_request, reread_auth_answer,    reread_auth_step,	    reread_control_request,
+	reread_control_row,  reread_handoff_give,   reread_handoff_refused, reread_session_assign,
+	reread_session_conn, reread_session_failed, reread_session_state,   reread_watch_journal,
+	reread_watch_events, reread_ticket,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

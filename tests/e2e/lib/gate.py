@@ -58,10 +58,10 @@ class Gate:
             self.nonces = [body[i:i + 16] for i in range(0, len(body), 16)]
         return self.nonces.pop()
 
-    def ticket(self, user, uid, gid, home, maildir="Maildir", nonce=None, key=None, session="test1"):
+    def ticket(self, user, uid, gid, home, maildir="Maildir", nonce=None, key=None, session="test1", begun=0):
         record = text(user) + struct.pack("<II", uid, gid) + text(home) + text(maildir) + text("") * 3
         facts = (text("imap") + text(session) + text("192.0.2.1") + text("192.0.2.2")
-                 + struct.pack("<HHB", 1234, 143, 0) + text(""))
+                 + struct.pack("<HHB", 1234, 143, 0) + text("") + struct.pack("<Q", begun))
         signed = b"\x01" + (nonce or self.nonce()) + record + facts
         return signed + hmac.new(key or self.key, signed, hashlib.sha256).digest()
 

@@ -34,7 +34,11 @@ def unpacked():
     if not os.path.isdir(root):
         os.makedirs(WHERE, exist_ok=True)
         making = tempfile.mkdtemp(dir=WHERE)
-        done = subprocess.run(["apt-get", "download", "-q", *PACKAGES], cwd=making, capture_output=True, text=True, check=False)
+        download = ["apt-get", "download", "-q", *PACKAGES]
+        done = subprocess.run(download, cwd=making, capture_output=True, text=True, check=False)
+        if done.returncode != 0 and ROOT:  # a container without lists
+            subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False)
+            done = subprocess.run(download, cwd=making, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             shutil.rmtree(making)
             pytest.skip("apt-get download: " + done.stderr.strip().splitlines()[-1])

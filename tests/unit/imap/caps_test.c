@@ -4,6 +4,9 @@
 #include <cmocka.h>
 
 #include "common/imap/caps.h"
+#include "common/imap/saslname.h"
+
+#define PLAIN_LOGIN (SASL_BIT(SASL_PLAIN) | SASL_BIT(SASL_LOGIN))
 
 static void check(struct imap_caps c, const char *want)
 {
@@ -16,12 +19,13 @@ static void check(struct imap_caps c, const char *want)
 
 static void states(void **state)
 {
-	check((struct imap_caps){IMAP_CAPS_PLAIN, .starttls = true, .login_disabled = true},
+	check((struct imap_caps){IMAP_CAPS_PLAIN, .starttls = true, .mechanisms = PLAIN_LOGIN,
+				 .login_disabled = true},
 	      "IMAP4rev1 LITERAL+ ID STARTTLS LOGINDISABLED");
-	check((struct imap_caps){IMAP_CAPS_PLAIN, .starttls = true},
+	check((struct imap_caps){IMAP_CAPS_PLAIN, .starttls = true, .mechanisms = PLAIN_LOGIN},
 	      "IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS AUTH=PLAIN AUTH=LOGIN");
-	check((struct imap_caps){IMAP_CAPS_TLS, .starttls = true, .login_disabled = true,
-				 .literal_minus = true},
+	check((struct imap_caps){IMAP_CAPS_TLS, .starttls = true, .mechanisms = PLAIN_LOGIN,
+				 .login_disabled = true, .literal_minus = true},
 	      "IMAP4rev1 LITERAL- SASL-IR ID AUTH=PLAIN AUTH=LOGIN");
 	check((struct imap_caps){IMAP_CAPS_SESSION, .idle = true},
 	      "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE CHILDREN UNSELECT "
@@ -37,8 +41,8 @@ static void filter(void **state)
 
 	check((struct imap_caps){IMAP_CAPS_SESSION, .idle = true, .filter = f},
 	      "IMAP4rev1 LITERAL+ IDLE UIDPLUS CHILDREN");
-	check((struct imap_caps){IMAP_CAPS_PLAIN, .starttls = true, .login_disabled = true,
-				 .filter = STR("UIDPLUS")},
+	check((struct imap_caps){IMAP_CAPS_PLAIN, .starttls = true, .mechanisms = PLAIN_LOGIN,
+				 .login_disabled = true, .filter = STR("UIDPLUS")},
 	      "IMAP4rev1 STARTTLS LOGINDISABLED");
 	assert_true(imap_caps_unknown(f, &it, &word));
 	assert_true(str_eq(word, STR("THREAD=REFERENCES")));

@@ -7,7 +7,8 @@
 #include "backend/store/foreign.h"
 
 #define LIST1 "1 795670445 50\n11 a\n12 b:2,FS\n44 c\n"
-#define LIST3 "3 V795670445 N50 G3893fa39d8c1076b0053000083ecc375\n11 :a\n12 W7 P0.x:y :b:2,FS\n44 S1  W2 :c\n"
+#define LIST3                                                                                      \
+	"3 V795670445 N50 G3893fa39d8c1076b0053000083ecc375\n11 :a\n12 W7 P0.x:y :b:2,FS\n44 S1  W2 :c\n"
 
 static void assert_str(struct str s, const char *want)
 {
@@ -16,7 +17,8 @@ static void assert_str(struct str s, const char *want)
 
 static void both_versions_say_the_same(void **state)
 {
-	const struct str texts[] = {STR(LIST1), STR(LIST3), STR("1 795670445 50\r\n11 a\r\n\r\n12 b\r\n44 c\r\n")};
+	const struct str texts[] = {STR(LIST1), STR(LIST3),
+				    STR("1 795670445 50\r\n11 a\r\n\r\n12 b\r\n44 c\r\n")};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct uidlist l;
@@ -43,15 +45,15 @@ static void what_is_sure(void **state)
 		size_t n, dropped;
 	} t[] = {
 		{"1 7 50\n3 c\n1 a\n2 b\n", true, 50, 3, 0},
-		{"1 7 50\n1 a\n1 b\n2 c\n", true, 50, 1, 2},           /* a UID twice */
-		{"1 7 50\n1 a\n2 a\n3 c\n", true, 50, 1, 2},           /* a file twice */
+		{"1 7 50\n1 a\n1 b\n2 c\n", true, 50, 1, 2}, /* a UID twice */
+		{"1 7 50\n1 a\n2 a\n3 c\n", true, 50, 1, 2}, /* a file twice */
 		{"1 7 50\n0 a\n-1 b\n4294967296 c\nx d\n5 e\n", true, 50, 1, 4},
 		{"1 7 50\n1 a\n2 ../b\n3 .c\n4 \n5\n", true, 50, 1, 4},
-		{"1 7 50\n1 a\n2 b", true, 50, 1, 1},                  /* cut off */
-		{"1 7 50", false, 50, 0, 0},                           /* so may the 50 be */
+		{"1 7 50\n1 a\n2 b", true, 50, 1, 1}, /* cut off */
+		{"1 7 50", false, 50, 0, 0},	      /* so may the 50 be */
 		{"1 7 2\n1 a\n2 b\n", false, 3, 2, 0},
-		{"3 V7 N2\n1 :a\n5 :b\n", true, 6, 2, 0},              /* appended */
-		{"3 V7 N2\n1 :a\n5 :b\n6 :c", false, 6, 2, 1},         /* who knows what came behind */
+		{"3 V7 N2\n1 :a\n5 :b\n", true, 6, 2, 0},      /* appended */
+		{"3 V7 N2\n1 :a\n5 :b\n6 :c", false, 6, 2, 1}, /* who knows what came behind */
 		{"3 V7 N2\n1 :a\n5 b\n6 :c\n", true, 7, 2, 1},
 		{"3 V7 N2\n1 :a\n6 c\n", false, 2, 1, 1},
 		{"3 N2\n1 :a\n", false, 2, 1, 0},
@@ -69,8 +71,10 @@ static void what_is_sure(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
 		struct uidlist l;
 		uidlist_parse(str_c(t[i].text), &l);
-		if ((l.unsure == NULL) != t[i].sure || l.uidnext != t[i].uidnext || l.a.n != t[i].n || l.dropped != t[i].dropped)
-			fail_msg("%s: %s %u %zu %zu", t[i].text, l.unsure, l.uidnext, l.a.n, l.dropped);
+		if ((l.unsure == NULL) != t[i].sure || l.uidnext != t[i].uidnext ||
+		    l.a.n != t[i].n || l.dropped != t[i].dropped)
+			fail_msg("%s: %s %u %zu %zu", t[i].text, l.unsure, l.uidnext, l.a.n,
+				 l.dropped);
 		uidlist_free(&l);
 	}
 }
@@ -90,7 +94,8 @@ static void cut_anywhere(void **state)
 				assert_int_equal(l.a.a[k].uid, whole.a.a[k].uid);
 				assert_true(str_eq(l.a.a[k].base, whole.a.a[k].base));
 			}
-			assert_true(l.unsure || (l.uidvalidity == whole.uidvalidity && l.uidnext == 50));
+			assert_true(l.unsure ||
+				    (l.uidvalidity == whole.uidvalidity && l.uidnext == 50));
 			uidlist_free(&whole);
 			uidlist_free(&l);
 			free(text);
@@ -102,7 +107,8 @@ static void courier_keywords(void **state)
 	struct kwlist l;
 	size_t i;
 
-	kwlist_parse(STR("$Label1\r\nfoo\n\n1.a:0 1\n2.b:1 7 x 0\nno colon\n:0\n.c:0\n3.d:\n4.e:0"), &l);
+	kwlist_parse(STR("$Label1\r\nfoo\n\n1.a:0 1\n2.b:1 7 x 0\nno colon\n:0\n.c:0\n3.d:\n4.e:0"),
+		     &l);
 	assert_int_equal(l.names.n, 2);
 	assert_str(l.names.a[0], "$Label1");
 	assert_int_equal(l.a.n, 3);
@@ -169,10 +175,12 @@ static void subscriptions_are_read(void **state)
 		const char *text, *want;
 	} t[] = {
 		{"Sent\nA.b\nINBOX\n", "INBOX.Sent\nINBOX.A.b\nINBOX\n"},
-		{"INBOX.Sent\r\ninbox.x\nInboxes\nA/b\n", "INBOX.Sent\nINBOX.x\nINBOX.Inboxes\nINBOX.A.b\n"},
+		{"INBOX.Sent\r\ninbox.x\nInboxes\nA/b\n",
+		 "INBOX.Sent\nINBOX.x\nINBOX.Inboxes\nINBOX.A.b\n"},
 		{"V\t2\n\nSent\nA\tb.c\nINBOX\n", "INBOX.Sent\nINBOX.A\n"},
 		{"V\t2\n\nR&AOk-sum&AOk-\tx\n", "INBOX.R\xc3\xa9sum\xc3\xa9.x\n"},
-		{"R\xc3\xa9sum\xc3\xa9\nR&D\nA &- B\n", "INBOX.R\xc3\xa9sum\xc3\xa9\nINBOX.R&D\nINBOX.A & B\n"},
+		{"R\xc3\xa9sum\xc3\xa9\nR&D\nA &- B\n",
+		 "INBOX.R\xc3\xa9sum\xc3\xa9\nINBOX.R&D\nINBOX.A & B\n"},
 		{"..\n.a\na.\n\xff\n\na\tb\n", ""},
 		{"", ""},
 		{"V\t2\n", ""},
@@ -192,7 +200,8 @@ static void subscriptions_are_read(void **state)
 
 static void subscriptions_come_back(void **state)
 {
-	const struct str ours = STR("INBOX\nINBOX.R\xc3\xa9sum\xc3\xa9.x\n#shared.y\nINBOX.A & B\n");
+	const struct str ours =
+		STR("INBOX\nINBOX.R\xc3\xa9sum\xc3\xa9.x\n#shared.y\nINBOX.A & B\n");
 	struct buf b = BUF_INIT, back = BUF_INIT;
 
 	subscriptions_make(ours, true, &b);

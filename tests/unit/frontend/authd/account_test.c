@@ -59,8 +59,8 @@ static void test_refused(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct settings s = defaults();
-		struct account_fields f = {str_c(cases[i].user), str_c(cases[i].uid), str_c(cases[i].gid),
-					   str_c(cases[i].home), STR("")};
+		struct account_fields f = {str_c(cases[i].user), str_c(cases[i].uid),
+					   str_c(cases[i].gid), str_c(cases[i].home), STR("")};
 		struct arena a = ARENA_INIT;
 		struct user_record r = {0};
 		struct err e = {.text = ""};
@@ -88,11 +88,13 @@ static void test_options(void **state)
 	struct arena a = ARENA_INIT;
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_true(str_eq(account_options(&a, str_c(cases[i].own), str_c(cases[i].defaults)),
-				   str_c(cases[i].want)));
+		assert_true(
+			str_eq(account_options(&a, str_c(cases[i].own), str_c(cases[i].defaults)),
+			       str_c(cases[i].want)));
 	assert_null(account_option(STR("quota=1"), "quot").p);
 	assert_null(account_option(STR(""), "quota").p);
-	assert_true(account_option(STR("x, quota"), "quota").p && !account_option(STR("quota"), "quota").n);
+	assert_true(account_option(STR("x, quota"), "quota").p &&
+		    !account_option(STR("quota"), "quota").n);
 	assert_true(str_eq(account_option(STR("a=1, quota = 5 ,quota=6"), "quota"), STR("5")));
 	arena_deinit(&a);
 }

@@ -57,8 +57,10 @@ static void test_fields(void **state)
 static void test_bad_lines(void **state)
 {
 	static const char *const lines[] = {
-		"nocolon", ":hash", "a\001b:x", "bad\xff:x", "u:x:-1", "u:x:4294967295", "u:x:4294967296", "u:x:abc",
-		"u:x:1:zz", "u:x:0:0", "u:x:000", "u:x:1:1::relative", "u:x:1:1::/", "\x7fu:x", "\xc2\x85u:x",
+		"nocolon",    ":hash",		"a\001b:x",	  "bad\xff:x",
+		"u:x:-1",     "u:x:4294967295", "u:x:4294967296", "u:x:abc",
+		"u:x:1:zz",   "u:x:0:0",	"u:x:000",	  "u:x:1:1::relative",
+		"u:x:1:1::/", "\x7fu:x",	"\xc2\x85u:x",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {

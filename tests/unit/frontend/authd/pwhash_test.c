@@ -9,7 +9,8 @@
 #include "common/base/ensure.h"
 #include "frontend/authd/pwhash.h"
 
-static const char sha512[] = "$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG.";
+static const char sha512[] =
+	"$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG.";
 static const char bcrypt[] = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
 
 static enum pwhash_result check(const char *prefix, const char *hash, struct str password)
@@ -42,8 +43,18 @@ static void test_schemes(void **state)
 /* None of these may ever let anybody in. */
 static void test_nothing_matches(void **state)
 {
-	static const char *const hashes[] = {"", "*", "!", "*0", "*1", "x", "$6$", "$9$a$b", "{CRYPT}", "{PLAIN}",
-					     "!$6$abcdefgh$x", "$6$abcdefgh"};
+	static const char *const hashes[] = {"",
+					     "*",
+					     "!",
+					     "*0",
+					     "*1",
+					     "x",
+					     "$6$",
+					     "$9$a$b",
+					     "{CRYPT}",
+					     "{PLAIN}",
+					     "!$6$abcdefgh$x",
+					     "$6$abcdefgh"};
 	struct str tries[] = {STR(""), STR("*0"), STR("*"), STR("x"), STR("secret")};
 
 	for (size_t i = 0; i < ARRAY_LEN(hashes); i++)

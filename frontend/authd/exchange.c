@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frontend/authd/exchange.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "frontend/authd/account.h"
+#include "frontend/authd/chain.h"
+#include "frontend/authd/penalty.h"
+#include "frontend/authd/requests.h"
+#include "frontend/authd/username.h"
+
+struct exchange {
+	struct requester *from;
+	struct list link;
+	uint32_t id, attempt;
+	uint8_t nonce[TICKET_NONCE_LEN];
+	struct session_facts facts;
+	struct auth_peer peer;
+	struct mech_exchange m;				     /* its arena holds all strings here */
+	enum { X_BUSY, X_CLIENT, X_PENALTY, X_CHAIN } state; /* X_CLIENT: a challenge is out */
+	struct chain_waiter waiter;
+	struct loop_timer *penalty;
+	struct str user;	   /* that the chain was asked for */
+	struct user_record record; /* of user, once the chain has said OK */
+	struct str by, code, text; /* from the provider */
+	enum auth_result after;	   /* AUTH_OK, or what the proven user is told: disabled, expired */
+};
+
+struct exchange *exchange_of(struct list *link)
+{
+	return list_entry(link, struct exchange, link);
+}
+
+static void exchange_free(struct exchange *x)
+{
+	chain_leave(&x->waiter);
+	if (x->m.mech && x->m.mech->end)
+		x->m.mech->end(&x->m);
+	list_remove(&x->link);
+	hmap_del_u64(x->from->by_id, x->id);
+	loop_timer_free(&x->penalty);
+	secret_wipe(&x->m.password);
+	buf_wipe(&x->m.challenge);
+	arena_deinit(&x->m.arena);
+	free(x);
+}
+
+void exchange_cancel(struct exchange **xp)
+{
+	if (*xp)
+		exchange_free(*xp);
+	*xp = NULL;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------- */
+
+static bool counts_as_guess(enum auth_result r)
+{
+	return r == AUTH_MISMATCH || r == AUTH_UNKNOWN;
+}
+
+static void refuse(struct exchange *x, enum auth_result r)
+{
+	struct authd *ad = x->from->authd;
+	struct auth_answer a = {.id = x->id,
+				.result = (uint8_t)r,
+				.code = x->code,
+				.text = x->text,
+				.user = x->user.n ? x->user : x->m.authcid,
+				.provider = x->by};
+	struct str proof = x->m.password.n ? secret_str(&x->m.password) : STR_NONE;
+
+	if (a.user.n > IPC_NAME_MAX)
+		a.user = STR_NONE;
+	if (r != AUTH_TEMPFAIL && r != AUTH_DISABLED)
+		a.delay_ms = (uint32_t)ad->set->login_failure_delay;
+	if (counts_as_guess(r))
+		penalty_failed(ad->penalty, a.user, x->facts.rip, proof);
+	requests_answer(x->from, &a);
+	exchange_free(x);
+}
+
+static void admit(struct exchange *x)
+{
+	struct authd *ad = x->from->authd;
+	struct auth_answer a = {.id = x->id,
+				.result = AUTH_OK,
+				.user = x->record.user,
+				.mailhost = x->record.mailhost,
+				.provider = x->by};
+	struct buf ticket = BUF_INIT;
+	const char *text = "";
+	enum auth_result r = account_allows(&x->record, &x->facts, &text);
+
+	if (r != AUTH_OK) {
+		x->text = str_c(text);
+		refuse(x, r);
+		return;
+	}
+	if (!signer_ticket(&ad->signer, &ticket, x->nonce, &x->record, &x->facts)) {
+		LOG(L_ERROR, "no ticket key", L_C("dir", ad->set->rundir),
+		    L_C("hint", "the backend makes ticket.key when it starts"));
+		refuse(x, AUTH_TEMPFAIL);
+		return;
+	}
+	penalty_succeeded(ad->penalty, x->user, x->facts.rip);
+	a.ticket = buf_str(&ticket);
+	requests_answer(x->from, &a);
+	buf_wipe(&ticket);
+	exchange_free(x);
+}
+
+/* Who it is, is proven. */
+static void proven(struct exchange *x)
+{
+	if (x->after != AUTH_OK)
+		refuse(x, x->after);
+	else if (x->m.authzid.n && !str_eq(x->m.authzid, x->m.authcid))
+		refuse(x, AUTH_MISMATCH); /* nobody may act for another account */
+	else
+		admit(x);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------ */
+
+static void copy_record(struct exchange *x, const struct user_record *r)
+{
+	struct arena *a = &x->m.arena;
+
+	x->record = (struct user_record){.user = arena_str(a, r->user),
+					 .uid = r->uid,
+					 .gid = r->gid,
+					 .home = arena_str(a, r->home),
+					 .maildir = arena_str(a, r->maildir),
+					 .quota = arena_str(a, r->quota),
+					 .options = arena_str(a, r->options),
+					 .mailhost = arena_str(a, r->mailhost)};
+}
+
+static void run(struct exchange *x, enum mech_step step);
+
+static void checked(struct exchange *x, enum auth_result r, const struct check *c)
+{
+	const struct mech *mech = x->m.mech;
+
+	x->state = X_BUSY;
+	x->m.result = r;
+	if (r == AUTH_OK && !mech->checked)
+		run(x, MECH_DONE);
+	else if (!mech->checked)
+		run(x, MECH_REFUSED);
+	else
+		run(x, mech->checked(&x->m, r, c));
+}
+
+static void on_chain(struct chain_waiter *w, enum auth_result r, const struct check *c)
+{
+	struct exchange *x = container_of(w, struct exchange, waiter);
+	struct arena *a = &x->m.arena;
+
+	x->by = arena_str(a, c->by);
+	x->code = arena_str(a, c->code);
+	x->text = arena_str(a, c->text);
+	/* A mechanism that has yet to see a proof goes on; who gives it hears then. */
+	if ((r == AUTH_DISABLED || r == AUTH_EXPIRED) && c->kind == CHECK_SCRAM) {
+		x->after = r;
+		r = AUTH_OK;
+	}
+	if (r == AUTH_OK)
+		copy_record(x, &c->record);
+	checked(x, r, c);
+}
+
+static void ask_now(void *ctx)
+{
+	struct exchange *x = ctx;
+	struct chain *ch = x->from->authd->chain;
+	struct chain_query q = {.kind = x->m.kind,
+				.user = x->user,
+				.mechanism = str_c(sasl_name(x->m.mech->id)),
+				.password = secret_str(&x->m.password),
+				.challenge = x->m.cram_challenge,
+				.digest = x->m.cram_digest,
+				.attempt = x->attempt,
+				.facts = &x->facts,
+				.peer = &x->peer};
+
+	if (chain_pending(ch) >= x->from->authd->set->auth_queue_max) {
+		LOG(L_WARN, "queue full", L_U("requests", chain_pending(ch)));
+		refuse(x, AUTH_TEMPFAIL);
+		return;
+	}
+	x->state = X_CHAIN;
+	x->waiter.done = on_chain;
+	chain_ask(ch, &q, &x->waiter);
+}
+
+static struct str full_name(struct exchange *x, struct str user)
+{
+	const char *domain = x->m.set->defdomain;
+
+	if (str_find(user, '@') != user.n)
+		domain = "";
+	return str_c(arena_printf(&x->m.arena, "%.*s%s", STR_ARG(user), domain));
+}
+
+static void ask(struct exchange *x)
+{
+	struct authd *ad = x->from->authd;
+	uint64_t wait;
+
+	if (!username_valid(x->m.authcid)) {
+		struct check none = {.kind = x->m.kind};
+
+		checked(x, AUTH_UNKNOWN, &none);
+		return;
+	}
+	x->user = full_name(x, x->m.authcid);
+	wait = penalty_wait(ad->penalty, x->user, x->facts.rip);
+	if (wait == 0) {
+		ask_now(x);
+		return;
+	}
+	x->state = X_PENALTY;
+	x->penalty = loop_timer_new(ad->loop, ask_now, x);
+	loop_timer_set(x->penalty, wait);
+}
+
+/* ---- the mechanism ----------------------------------------------------------------------------- */
+
+static void challenge(struct exchange *x)
+{
+	x->state = X_CLIENT;
+	requests_challenge(x->from, x->id, buf_str(&x->m.challenge));
+	buf_wipe(&x->m.challenge);
+}
+
+static void run(struct exchange *x, enum mech_step step)
+{
+	switch (step) {
+	case MECH_CHALLENGE:
+		challenge(x);
+		break;
+	case MECH_CHECK:
+		ask(x);
+		break;
+	case MECH_WAIT:
+		break;
+	case MECH_DONE:
+		proven(x);
+		break;
+	case MECH_REFUSED:
+		if (x->m.text.n)
+			x->text = x->m.text;
+		refuse(x, x->m.result);
+		break;
+	case MECH_MALFORMED:
+		refuse(x, AUTH_MALFORMED);
+		break;
+	}
+}
+
+void exchange_go_on(struct exchange *x, enum mech_step next)
+{
+	run(x, next);
+}
+
+void exchange_response(struct exchange *x, struct str message)
+{
+	if (x->state != X_CLIENT)
+		return;
+	x->state = X_BUSY;
+	run(x, x->m.mech->step ? x->m.mech->step(&x->m, message) : MECH_MALFORMED);
+}
+
+static void copy_peer(struct exchange *x, const struct auth_peer *p)
+{
+	struct arena *a = &x->m.arena;
+
+	x->peer = (struct auth_peer){.proxied = p->proxied,
+				     .proxy_addr = arena_str(a, p->proxy_addr),
+				     .proxy_server_addr = arena_str(a, p->proxy_server_addr),
+				     .proxy_port = p->proxy_port,
+				     .proxy_server_port = p->proxy_server_port,
+				     .sni = arena_str(a, p->sni),
+				     .cb_exporter = arena_str(a, p->cb_exporter),
+				     .cb_endpoint = arena_str(a, p->cb_endpoint),
+				     .cert = arena_str(a, p->cert),
+				     .cert_fault = arena_str(a, p->cert_fault),
+				     .cert_proof = arena_str(a, p->cert_proof)};
+}
+
+static void copy_facts(struct exchange *x, const struct session_facts *f)
+{
+	struct arena *a = &x->m.arena;
+
+	x->facts = *f;
+	x->facts.protocol = arena_str(a, f->protocol);
+	x->facts.session = arena_str(a, f->session);
+	x->facts.rip = arena_str(a, f->rip);
+	x->facts.lip = arena_str(a, f->lip);
+	x->facts.tls_info = arena_str(a, f->tls_info);
+	x->facts.begun_ms = (uint64_t)clock_wall_ms();
+}
+
+void exchange_begin(struct requester *from, const struct auth_request *r)
+{
+	struct authd *ad = from->authd;
+	struct exchange *x = xcalloc(1, sizeof(*x));
+
+	x->from = from;
+	x->id = r->id;
+	x->attempt = r->attempt;
+	x->after = AUTH_OK;
+	memcpy(x->nonce, r->nonce, sizeof(x->nonce));
+	copy_facts(x, &r->facts);
+	copy_peer(x, &r->peer);
+	list_append(&from->exchanges, &x->link);
+	hmap_put_u64(from->by_id, x->id, x);
+	list_init(&x->waiter.link);
+	x->m.set = ad->set;
+	x->m.facts = &x->facts;
+	x->m.peer = &x->peer;
+	x->m.exchange = x;
+	x->m.authd = ad;
+	x->m.mech = mech_offered(ad->mechanisms, sasl_find(r->mechanism));
+	if (!x->m.mech)
+		refuse(x, AUTH_IMPOSSIBLE);
+	else
+		run(x, x->m.mech->begin(&x->m, r->initial, r->has_initial));
+}

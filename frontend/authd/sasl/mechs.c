@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frontend/authd/sasl/mechs.h"
+#include "common/base/ensure.h"
+
+static const struct mech *const mechs[] = {&mech_plain, &mech_login};
+
+unsigned mech_possible(const struct settings *set, unsigned kinds)
+{
+	struct str unknown;
+	unsigned wanted = sasl_list(str_c(set->auth_mechanisms), &unknown), possible = 0;
+
+	wanted |= sasl_list(str_c(set->imap_capability), &unknown) & SASL_BIT(SASL_CRAM_MD5);
+	for (size_t i = 0; i < ARRAY_LEN(mechs); i++) {
+		const struct mech *m = mechs[i];
+
+		if ((wanted & SASL_BIT(m->id)) && (m->kinds & ~kinds) == 0 &&
+		    (!m->possible || m->possible(set)))
+			possible |= SASL_BIT(m->id);
+	}
+	return possible;
+}
+
+const struct mech *mech_offered(unsigned offered, enum sasl_id id)
+{
+	if (id >= SASL_ID_N || !(offered & SASL_BIT(id)))
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(mechs); i++)
+		if (mechs[i]->id == id)
+			return mechs[i];
+	return NULL;
+}
