@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "backend/store/import_int.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 
 static uint32_t uid_of(const struct imp_file *f)
@@ -63,14 +64,16 @@ static void put_message(const struct imp_file *f, uint32_t uid, uint64_t modseq,
  */
 static void put_all(struct imp *im, uint32_t next, struct buf *out)
 {
+	/* Above what Dovecot's clients have heard of: all that they know is older, so they ask for all flags. */
+	uint64_t modseq = (uint64_t)clock_wall_s();
 	bool sure = im->list && !im->list->list.unsure;
-	struct rec state = {.type = REC_STATE, .modseq = 1};
+	struct rec state = {.type = REC_STATE, .modseq = modseq};
 
-	put_names(im, 1, 0, out);
+	put_names(im, modseq, 0, out);
 	if (im->files.n)
 		qsort(im->files.a, im->files.n, sizeof(struct imp_file *), by_uid);
 	vec_foreach(fp, &im->files)
-		put_message(*fp, sure && (*fp)->uid ? (*fp)->uid : next++, 1, out);
+		put_message(*fp, sure && (*fp)->uid ? (*fp)->uid : next++, modseq, out);
 	state.uidnext = next;
 	rec_put(out, &state);
 }
