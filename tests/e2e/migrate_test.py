@@ -115,8 +115,37 @@ def test_the_list_of_the_server_that_was_last_at_work_counts(home):
         deliver(home, "later-%d" % i)
     state = day(DovecotUtf8, home, "one")
     with open(old, "w", encoding="ascii") as f:
-        f.write(stale)  # newer, but it knows less
+        f.write(stale)
+    os.utime(old, (time.time() + 60, time.time() + 60))  # newer, but it knows less
     assert look(Posthouse, home) == state
+
+
+def test_of_two_lists_that_know_as_much_the_newer_one_counts(home):
+    for i in range(4):
+        deliver(home, "m-%d" % i)
+    look(Courier, home)
+    theirs = look(Dovecot, home)
+    for stamp, is_dovecot in ((time.time() - 60, True), (time.time() + 60, False)):
+        shutil.rmtree(home + "/Maildir/posthouse", ignore_errors=True)
+        os.utime(home + "/Maildir/courierimapuiddb", (stamp, stamp))
+        assert (look(Posthouse, home) == theirs) == is_dovecot
+
+
+def test_courier_forgets_what_single_messages_had(home):
+    """Update files that Courier hasn't folded into its list would win over what is exported."""
+    deliver(home, "a")
+    client = Courier(home)
+    select(client, "INBOX")
+    client.ok("STORE 1 +FLAGS (one two)")
+    client.close()
+    assert len(os.listdir(home + "/Maildir/courierimapkeywords")) > 0
+    client = Posthouse(home)
+    select(client, "INBOX")
+    client.ok("STORE 1 FLAGS (three)")
+    state = everything(client)
+    client.close()
+    ctl("export", "--to", "courier", home + "/Maildir")
+    assert look(Courier, home) == state
 
 
 def test_dovecot_letters_and_keywords(home):
