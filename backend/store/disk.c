@@ -311,6 +311,8 @@ static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct er
 		*rebuilt = true;
 		return begin_anew(d, newest, e);
 	}
+	if (!d->mark.generation && mark_write(d, false, e) < 0) /* its maker died before it was there */
+		return no_writes(e) ? 0 : -1;
 	d->was_clean = !torn && d->mark.clean && d->mark.generation == d->gen && d->mark.offset == d->offset;
 	if (d->was_clean)
 		return 0;
