@@ -46,7 +46,7 @@ posthousectl_SRC := $(call src,ctl)
 CRYPT := -Wl,--push-state,--no-as-needed -lcrypt -Wl,--pop-state
 frontend_LIBS := -lev
 login_LIBS := -lssl -lcrypto -lev
-authd_LIBS := -lcrypto $(CRYPT) -lev -lpthread
+authd_LIBS := -lcurl -lhiredis -ljansson -lcrypto $(CRYPT) -lev -lpthread
 backend_LIBS := -lcrypto -lev
 imapd_LIBS := -lutf8proc -lev -lpthread
 notifyd_LIBS := -lev
@@ -86,7 +86,7 @@ $(BUILD)/%.o: %.c
 # ---- unit tests: tests/unit/a/b_test.c tests a/b.c; cmocka --------------------------------------
 UNIT_SRC := $(call src,tests/unit)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
-ALL_LIBS := -lssl -lcrypto $(CRYPT) -lutf8proc -lev -lpthread
+ALL_LIBS := -lcurl -lhiredis -ljansson -lssl -lcrypto $(CRYPT) -lutf8proc -lev -lpthread
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(STORE) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
@@ -116,7 +116,7 @@ fuzz:
 	$(MAKE) CC=clang BUILD=build/fuzz CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
 		LDFLAGS='-fsanitize=address,undefined -pie' fuzz-bins
 fuzz-bins: $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(STORE) $(LIB)
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FRONTEND) $(STORE) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -pie -o $@ $^ $(ALL_LIBS)
@@ -176,7 +176,7 @@ install: all man ## DESTDIR=, PREFIX=/usr, SYSCONFDIR=/etc
 	install $(addprefix $(BUILD)/bin/,$(PROGRAMS)) "$(to)/libexec/posthouse"
 	install $(BUILD)/bin/posthousectl "$(to)/bin"
 	install -m 644 conf/posthouse.conf "$(DESTDIR)$(SYSCONFDIR)/posthouse/posthouse.conf.sample"
-	install -m 644 README.md LICENSE docs/architecture.md "$(to)/share/doc/posthouse"
+	install -m 644 README.md LICENSE docs/architecture.md docs/authentication.md "$(to)/share/doc/posthouse"
 	install -D -m 644 deploy/completions/posthousectl "$(to)/share/bash-completion/completions/posthousectl"
 	install -d $(foreach n,1 5 7 8,"$(to)/share/man/man$(n)")
 	for page in $(MAN); do \

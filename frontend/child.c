@@ -159,10 +159,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 		loop_timer_set(c->connect, CONNECT_MS);
 		return 0;
 	case SUP_COUNTS:
-		if (!is_worker(c))
-			return -1;
-		stats_counts(c, m->body);
-		return 0;
+		return stats_counts(c, m->body);
 	case SUP_REVOKED:
 		return is_worker(c) ? -1 : revoke_authd_said(c->frontend, m->body);
 	default:
@@ -277,7 +274,7 @@ static void ended(struct child *c, int status)
 	    L_I("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0));
 	c->pid = 0;
 	c->ready = c->linked = false;
-	c->prelogin = c->sessions = 0;
+	buf_deinit(&c->counts);
 	if (is_worker(c))
 		ipcount_clear(c->ipcount);
 	link_free(&c->link);

@@ -27,6 +27,7 @@ struct child { /* a login worker or authd */
 	struct link *link; /* NULL: not running, or it has closed it */
 	bool ready;
 	uint64_t started_ms;
+	struct buf counts; /* SUP_COUNTS as it said them last */
 	unsigned failures; /* in a row; each doubles the pause before the next start */
 	struct loop_timer *restart;
 
@@ -37,7 +38,6 @@ struct child { /* a login worker or authd */
 	bool linked;		/* it was given a link to the backend */
 	struct loop_timer *connect;
 	unsigned connect_tries;
-	uint32_t prelogin, sessions; /* as it said last */
 };
 
 struct watched {	  /* a file that children get as descriptors, looked at once a second */
@@ -94,7 +94,7 @@ void revoke_authd_gone(struct frontend *f);
 
 /* stats.c */
 void stats_request(struct frontend *f, struct control_client *who);
-void stats_counts(struct child *worker, struct str body); /* SUP_COUNTS came */
+int stats_counts(struct child *c, struct str body); /* SUP_COUNTS came; -1: malformed */
 
 /* main.c: a child has said SUP_READY or was linked to the backend. */
 void frontend_maybe_ready(struct frontend *f);

@@ -19,6 +19,7 @@ struct loop {
 	struct ev_loop *ev;
 	int epoll_fd; /* libev's own, for deleting descriptors from it */
 	uint64_t now;
+	uint64_t turn_us, worst_us; /* when this turn began; the longest since loop_worst_turn_us */
 	struct list deferred;
 	ev_prepare before_wait;
 	ev_check after_wait;
@@ -87,6 +88,22 @@ static void verify_epoll_fd(int fd)
 	close(probe);
 }
 
+static void note_turn(struct loop *l)
+{
+	uint64_t us = clock_us() - l->turn_us;
+
+	if (us > l->worst_us)
+		l->worst_us = us;
+}
+
+uint64_t loop_worst_turn_us(struct loop *l)
+{
+	uint64_t us = l->worst_us;
+
+	l->worst_us = 0;
+	return us;
+}
+
 static void run_deferred(struct ev_loop *ev, ev_prepare *w, int revents)
 {
 	struct loop *l = w->data;
@@ -110,13 +127,15 @@ static void run_deferred(struct ev_loop *ev, ev_prepare *w, int revents)
 		ev_idle_stop(ev, &l->do_not_wait);
 	else
 		ev_idle_start(ev, &l->do_not_wait);
+	note_turn(l);
 }
 
 static void note_time(struct ev_loop *ev, ev_check *w, int revents)
 {
 	struct loop *l = w->data;
 
-	l->now = clock_ms();
+	l->turn_us = clock_us();
+	l->now = l->turn_us / 1000;
 }
 
 static void do_nothing(struct ev_loop *ev, ev_idle *w, int revents)
@@ -137,7 +156,8 @@ struct loop *loop_new(void)
 		exit(1);
 	}
 	verify_epoll_fd(l->epoll_fd);
-	l->now = clock_ms();
+	l->turn_us = clock_us();
+	l->now = l->turn_us / 1000;
 	list_init(&l->deferred);
 	ev_prepare_init(&l->before_wait, run_deferred);
 	l->before_wait.data = l;

@@ -30,6 +30,8 @@ void loop_free(struct loop **l);
 void loop_run(struct loop *l); /* until loop_stop */
 void loop_stop(struct loop *l);
 uint64_t loop_now(struct loop *l); /* ms, as of this turn (cheap) */
+/* The longest turn since the last call: what a descriptor had to wait for the others, at most. */
+uint64_t loop_worst_turn_us(struct loop *l);
 
 /* fd: non-blocking, stays the caller's. events may be 0: registered, but silent. */
 struct loop_io *loop_io_new(struct loop *l, int fd, int events, loop_io_fn *fn, void *ctx);

@@ -44,6 +44,12 @@ void wire_str(struct buf *b, struct str s)
 	buf_str_put(b, s);
 }
 
+void wire_count(struct buf *b, const char *name, uint64_t v)
+{
+	wire_str(b, str_c(name));
+	wire_u64(b, v);
+}
+
 static uint64_t get_le(struct wire *w, size_t n)
 {
 	uint64_t v = 0;

@@ -9,6 +9,8 @@
 
 struct chain;
 struct penalty;
+struct penalty_redis;
+struct redis;
 
 struct authd {
 	struct loop *loop;
@@ -17,6 +19,8 @@ struct authd {
 	struct jobs *jobs;
 	struct chain *chain;
 	struct penalty *penalty;
+	struct redis *redis;		     /* NULL: no REDIS_URL */
+	struct penalty_redis *penalty_redis; /* NULL: LIMITS_SHARED=local */
 	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
 	struct list requesters;

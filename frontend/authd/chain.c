@@ -2,6 +2,7 @@
 #include "frontend/authd/chain.h"
 #include "common/base/hmap.h"
 #include "common/base/log.h"
+#include "common/ipc/wire.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/cache.h"
 #include "frontend/authd/pwhash.h"
@@ -31,6 +32,9 @@ struct chain {
 	struct list flights;
 	struct hmap *by_key; /* struct flight */
 	unsigned n;
+	struct {
+		uint64_t asked, checks, cached, joined, stale; /* see chain_counts */
+	} count;
 };
 
 struct chain *chain_new(struct authd *ad)
@@ -76,6 +80,17 @@ unsigned chain_kinds(const struct chain *ch)
 unsigned chain_pending(const struct chain *ch)
 {
 	return ch->n;
+}
+
+void chain_counts(const struct chain *ch, struct buf *out)
+{
+	wire_count(out, "asked", ch->count.asked);   /* by exchanges */
+	wire_count(out, "checks", ch->count.checks); /* that providers had to answer */
+	wire_count(out, "cached", ch->count.cached); /* answered from the cache */
+	wire_count(out, "joined", ch->count.joined); /* waited for another one's check */
+	wire_count(out, "stale", ch->count.stale);   /* kept answers used for want of a provider */
+	wire_count(out, "pending", ch->n);
+	wire_count(out, "kept", cache_count(ch->cache));
 }
 
 /* ---- a check ----------------------------------------------------------------------------------- */
@@ -210,6 +225,7 @@ static bool serve_stale(struct flight *f)
 		LOG(L_INFO, "kept answer used", L_S("user", f->check.user),
 		    L_S("module", e->provider));
 	check_from_cache(&c, &f->check, e);
+	f->chain->count.stale++;
 	tell(f, AUTH_OK, &c);
 	return true;
 }
@@ -391,16 +407,20 @@ void chain_ask(struct chain *ch, const struct chain_query *q, struct chain_waite
 	enum cache_found found;
 
 	list_init(&w->link);
+	ch->count.asked++;
 	if (from_cache(f, w, &found)) {
+		ch->count.cached++;
 		flight_free(f);
 		return;
 	}
 	other = f->keyed ? hmap_get(ch->by_key, flight_key(f)) : NULL;
 	if (other) {
+		ch->count.joined++;
 		join(other, w);
 		flight_free(f);
 		return;
 	}
+	ch->count.checks++;
 	join(f, w);
 	flight_launch(f);
 	if (found == CACHE_STALE && ch->authd->set->auth_cache_stale_wait) {

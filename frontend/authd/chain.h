@@ -39,7 +39,9 @@ struct chain_waiter {
 struct chain *chain_new(struct authd *ad);
 void chain_add(struct chain *ch, struct provider *p); /* behind those that are there; owned */
 void chain_free(struct chain **ch);
-unsigned chain_kinds(const struct chain *ch);	/* CHECK_BIT of all that some provider can answer */
+unsigned chain_kinds(const struct chain *ch); /* CHECK_BIT of all that some provider can answer */
+void chain_counts(const struct chain *ch,
+		  struct buf *out);		/* appends wire_count pairs for posthousectl */
 unsigned chain_pending(const struct chain *ch); /* checks under way */
 void chain_ask(struct chain *ch, const struct chain_query *q, struct chain_waiter *w);
 void chain_leave(struct chain_waiter *w); /* no longer interested; NULL flight is fine */

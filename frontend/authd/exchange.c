@@ -5,6 +5,7 @@
 #include "frontend/authd/account.h"
 #include "frontend/authd/chain.h"
 #include "frontend/authd/penalty.h"
+#include "frontend/authd/penalty_redis.h"
 #include "frontend/authd/requests.h"
 #include "frontend/authd/username.h"
 
@@ -73,8 +74,8 @@ static void refuse(struct exchange *x, enum auth_result r)
 		a.user = STR_NONE;
 	if (r != AUTH_TEMPFAIL && r != AUTH_DISABLED)
 		a.delay_ms = (uint32_t)ad->set->login_failure_delay;
-	if (counts_as_guess(r))
-		penalty_failed(ad->penalty, a.user, x->facts.rip, proof);
+	if (counts_as_guess(r) && penalty_failed(ad->penalty, a.user, x->facts.rip, proof))
+		penalty_redis_report(ad->penalty_redis, a.user, x->facts.rip);
 	requests_answer(x->from, &a);
 	exchange_free(x);
 }

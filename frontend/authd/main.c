@@ -6,13 +6,18 @@
 #include "common/ipc/supervise.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
-#include "common/sys/sandbox.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/confine.h"
+#include "frontend/authd/http_provider.h"
 #include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
+#include "frontend/authd/penalty_redis.h"
+#include "frontend/authd/redis_provider.h"
+#include "frontend/authd/redis_service.h"
 #include "frontend/authd/requests.h"
 #include "frontend/authd/revoke.h"
+#include "frontend/authd/revoke_redis.h"
 #include "frontend/authd/sasl/mech.h"
 
 enum { SUP_FD = 3 };
@@ -23,19 +28,28 @@ static _Noreturn void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* The run directory is all that may be opened, for ticket.key. No thread has started yet: the
- * workers' links come behind this. */
+/* No thread has started yet: the workers' links come behind this. */
 static void lock_in(struct authd *ad, int rundir)
 {
-	struct sandbox_rule rule = {rundir, SANDBOX_READ};
 	struct err e;
 
 	signer_rundir(&ad->signer, rundir);
-	if (strcmp(ad->set->sandbox, "off") == 0 || sandbox_fs(&rule, 1, true, &e) == 0)
+	if (strcmp(ad->set->sandbox, "off") == 0 || confine(ad->set, rundir, &e) == 0)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
 	LOG(L_WARN, "no sandbox", L_C("error", e.text));
+}
+
+/* Connections to others are made inside of the sandbox. */
+static void connect_redis(struct authd *ad)
+{
+	ad->redis = redis_service_new(ad);
+	if (!ad->redis)
+		return;
+	revoke_redis_start(ad);
+	if (strcmp(ad->set->limits_shared, "redis") == 0)
+		ad->penalty_redis = penalty_redis_new(ad);
 }
 
 static int take_fd(struct link_msg *m)
@@ -68,19 +82,35 @@ static int on_revoke(struct authd *ad, struct link_msg *m)
 	return 0;
 }
 
+static void send_counts(struct authd *ad)
+{
+	struct buf b = BUF_INIT;
+
+	chain_counts(ad->chain, &b);
+	redis_service_counts(ad, &b);
+	wire_count(&b, "worst_turn_us", loop_worst_turn_us(ad->loop));
+	link_send(ad->sup, SUP_COUNTS, buf_str(&b), NULL, 0);
+	buf_deinit(&b);
+}
+
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	struct authd *ad = ctx;
+	bool plain = m->type == SUP_REVOKE || m->type == SUP_COUNTS_WANTED;
 
-	if (m->nfds != (m->type == SUP_REVOKE ? 0 : 1))
+	if (m->nfds != (plain ? 0 : 1))
 		return -1;
 	switch (m->type) {
+	case SUP_COUNTS_WANTED:
+		send_counts(ad);
+		return 0;
 	case SUP_REVOKE:
 		return on_revoke(ad, m);
 	case SUP_RUNDIR:
 		if (ad->signer.rundir >= 0)
 			return -1;
 		lock_in(ad, take_fd(m));
+		connect_redis(ad);
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
@@ -101,19 +131,32 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
-static void make_providers(struct authd *ad)
+static struct provider *make_provider(struct authd *ad, struct str name, const struct http_files *files)
+{
+	struct provider *p = NULL;
+	struct err e;
+
+	err_set(&e, EINVAL, "%.*s is no module", STR_ARG(name));
+	if (str_eq(name, STR("passwd-file")))
+		p = ad->passwd = passwd_provider_new(ad->set);
+	else if (str_eq(name, STR("http")))
+		p = http_provider_new(ad->loop, ad->set, files, &e);
+	else if (str_eq(name, STR("redis")))
+		p = redis_provider_new(ad);
+	if (!p)
+		fail("AUTHMODULES", e.text);
+	return p;
+}
+
+static void make_providers(struct authd *ad, const struct http_files *files)
 {
 	struct str rest = str_c(ad->set->authmodules);
 
 	while (rest.p) {
 		struct str name = str_trim(str_split(&rest, ' '));
 
-		if (!name.n)
-			continue;
-		if (!str_eq(name, STR("passwd-file")) || ad->passwd)
-			fail("AUTHMODULES", "only passwd-file, once");
-		ad->passwd = passwd_provider_new(ad->set);
-		chain_add(ad->chain, ad->passwd);
+		if (name.n)
+			chain_add(ad->chain, make_provider(ad, name, files));
 	}
 	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
 }
@@ -137,9 +180,16 @@ int main(int argc, char **argv)
 	static const struct link_ops ops = {on_msg, on_close, NULL};
 	static struct settings set;
 	static struct authd ad = {.signer = {.rundir = -1}};
+	struct http_files files;
+	enum main_mode mode;
 	struct err e;
 
-	if (main_init(argc, argv, "authd", &set) == MAIN_CHECK)
+	mode = main_init(argc, argv, "authd", &set);
+	if (redis_service_check(&set, &e))
+		fail("settings", e.text);
+	if (http_files_read(&files, &set, &e))
+		fail("settings", e.text);
+	if (mode == MAIN_CHECK)
 		return 0;
 	if (priv_drop(set.auth_user, -1, &e))
 		fail("privileges", e.text);
@@ -149,7 +199,8 @@ int main(int argc, char **argv)
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);
-	make_providers(&ad);
+	make_providers(&ad, &files);
+	http_files_wipe(&files);
 	ad.sup = link_new(ad.loop, SUP_FD, 64, &ops, &ad);
 	loop_signal_new(ad.loop, SIGTERM, on_stop, &ad);
 	loop_signal_new(ad.loop, SIGINT, on_stop, &ad);

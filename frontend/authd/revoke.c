@@ -5,6 +5,7 @@
 #include "common/ipc/supervise.h"
 #include "frontend/authd/chain.h"
 #include "frontend/authd/penalty.h"
+#include "frontend/authd/redis_service.h"
 
 void revoke_user(struct authd *ad, struct str user, const char *why)
 {
@@ -16,6 +17,7 @@ void revoke_user(struct authd *ad, struct str user, const char *why)
 		return;
 	}
 	LOG(L_INFO, "account revoked", L_S("user", user), L_C("by", why));
+	redis_service_changed(ad);
 	chain_forget(ad->chain, user);
 	penalty_forgive(ad->penalty, user);
 	wire_u64(&b, (uint64_t)clock_wall_ms());

@@ -95,10 +95,12 @@ static void fail_malformed(struct login *l, const char *text)
 	session_login_malformed(s);
 }
 
+#define TEMPORARILY STR("UNAVAILABLE"), STR("Temporary problem, please try again later.")
+
 static void fail_temporarily(struct login *l, const char *reason)
 {
 	log_login(l, L_WARN, "LOGIN DEFERRED", reason);
-	fail(l, STR("UNAVAILABLE"), STR("Temporary problem, please try again later."), 0);
+	fail(l, TEMPORARILY, 0);
 }
 
 static void on_timeout(void *ctx)
@@ -285,6 +287,7 @@ static void not_ok(struct login *l, const struct auth_answer *a)
 				  "unknown user"},
 		[AUTH_IMPOSSIBLE] = {STR("AUTHENTICATIONFAILED"), STR("Login failed."),
 				     "LOGIN DENIED", "mechanism"},
+		[AUTH_TEMPFAIL] = {TEMPORARILY, "LOGIN DEFERRED", "authd"},
 		[AUTH_DISABLED] = {STR("AUTHORIZATIONFAILED"), STR("Access disabled."),
 				   "LOGIN DENIED", "disabled"},
 		[AUTH_EXPIRED] = {STR("EXPIRED"), STR("The password has expired."), "LOGIN DENIED",
@@ -299,7 +302,8 @@ static void not_ok(struct login *l, const struct auth_answer *a)
 		fail_temporarily(l, "authd");
 		return;
 	}
-	log_login(l, L_INFO, kinds[a->result].event, kinds[a->result].reason);
+	log_login(l, a->result == AUTH_TEMPFAIL ? L_WARN : L_INFO, kinds[a->result].event,
+		  kinds[a->result].reason);
 	fail(l, a->code.n ? a->code : kinds[a->result].code,
 	     a->text.n ? a->text : kinds[a->result].text, a->delay_ms);
 }

@@ -111,8 +111,9 @@ static void send_counts(struct worker *w)
 {
 	struct buf b = BUF_INIT;
 
-	wire_u32(&b, w->nsessions);
-	wire_u32(&b, w->npumps);
+	wire_count(&b, "prelogin", w->nsessions);
+	wire_count(&b, "sessions", w->npumps);
+	wire_count(&b, "worst_turn_us", loop_worst_turn_us(w->loop));
 	link_send(w->sup, SUP_COUNTS, buf_str(&b), NULL, 0);
 	buf_deinit(&b);
 }

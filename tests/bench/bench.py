@@ -16,6 +16,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
+PARALLEL = 8
+
+
+class Unable(Exception):
+    """This server can't do that."""
+
+
 def say(text):
     print(text, flush=True)
 
@@ -85,11 +92,59 @@ def fetch(tls):
     return work
 
 
+def run_clients(server, user, number, *work):
+    """So many clients at the same time; seconds in all, and the server's CPU seconds."""
+    before, begin = server.cpu(), time.monotonic()
+    clients = [subprocess.Popen(server.client(False, user, *work), stdout=subprocess.DEVNULL) for _ in range(number)]
+    if any([c.wait(900) for c in clients]):
+        raise RuntimeError("%s: %s\n%s" % (server.name, " ".join(map(str, work)), server.log()))
+    wall = time.monotonic() - begin
+    time.sleep(0.3)
+    return wall, server.cpu() - before
+
+
+def login_http(cache):
+    """Accounts by an HTTP endpoint, with and without a cache before it. Cyrus can't."""
+    def work(server, size):
+        if not hasattr(server, "use_http"):
+            raise Unable
+        with servers.Endpoint() as port:
+            server.with_http(port, cache)
+            try:
+                run_clients(server, "u%d", 1, "login", size["users"], size["users"])
+                wall, cpu = run_clients(server, "u%d", PARALLEL, "login", size["logins"], size["users"])
+            finally:
+                server.with_http(None)
+        count = PARALLEL * size["logins"]
+        return {"value": cpu / count, "wall": wall / count, "rate": count / wall}
+    return work
+
+
+def login_redis(server, size):
+    """Accounts in Redis, nothing cached: each login asks. Cyrus can't."""
+    if not hasattr(server, "use_redis"):
+        raise Unable
+    with servers.redis_server() as redis:
+        server.with_redis(redis)
+        try:
+            run_clients(server, "u%d", 1, "login", size["users"], size["users"])
+            wall, cpu = run_clients(server, "u%d", PARALLEL, "login", size["logins"], size["users"])
+        finally:
+            server.with_redis(None)
+    count = PARALLEL * size["logins"]
+    return {"value": cpu / count, "wall": wall / count, "rate": count / wall}
+
+
 # name, unit, its scale, what to reach (issue), work
 WORKLOADS = {
     "login-tls": ("TLS 1.3 connect + LOGIN + SELECT (10 messages) + LOGOUT, server CPU", "ms", 1e3, "2x less", login(True)),
     "login": ("the same without TLS", "ms", 1e3, "3x less", login(False)),
     "login-first": ("the same with TLS, the user's first since the start", "ms", 1e3, "", first_login),
+    "login-http": ("%d clients at once, without TLS, accounts by HTTP, nothing cached, server CPU" % PARALLEL, "ms", 1e3, "",
+                   login_http(False)),
+    "login-http-cache": ("the same with each server's cache", "ms", 1e3, "", login_http(True)),
+    "login-redis": ("%d clients at once, without TLS, accounts in Redis, nothing cached, server CPU" % PARALLEL, "ms", 1e3, "",
+                    login_redis),
     "idle": ("PSS per idle TLS connection", "KB", 1 / 1024, "< 100 KB", idle),
     "delivery": ("rename into new/ to EXISTS at 20 idlers over TLS, median (Cyrus: APPEND)", "ms", 1e3, "< 1 / 5 ms",
                  news("delivery", True)),
@@ -124,6 +179,8 @@ def cell(rounds, unit, scale):
         text += "; all logged in after " + spread([r["wall"] for r in rounds], 1, "s")
     else:
         text += "; wall " + spread([r["wall"] for r in rounds], scale, unit)
+    if "rate" in rounds[0]:
+        text += "; " + spread([r["rate"] for r in rounds], 1, "logins/s")
     return text
 
 
@@ -157,6 +214,8 @@ class Run:
         title, unit, scale, _, work = WORKLOADS[key]
         try:
             r = work(server, self.size)
+        except Unable:
+            return
         except Exception:  # any fault counts, and the others go on
             traceback.print_exc()
             self.failed += 1
