@@ -185,11 +185,14 @@ static int export_letters(struct export *x)
 
 	l.letter = xcalloc(f->f.keywords.n + 1, sizeof *l.letter);
 	l.uses = xcalloc(f->f.keywords.n + 1, sizeof *l.uses);
-	foreign_read(f->f.store, f->f.name, f->files->dir, "dovecot-keywords", &l.text, NULL);
+	int rc = foreign_read(f->f.store, f->f.name, f->files->dir, "dovecot-keywords", &l.text,
+			      NULL);
+	rc = rc == -2 ? result_sys(&x->op.res, "dovecot-keywords") : 0;
 	letters_parse(buf_str(&l.text), l.names);
 	count_uses(&l, &f->f);
 	assign_letters(&l, &f->f);
-	int rc = write_names(x, &l);
+	if (rc == 0)
+		rc = write_names(x, &l);
 	for (size_t i = 0; rc == 0 && i < f->f.msgs.n; i++)
 		if (!(f->f.msgs.a[i].state & MSG_EXPUNGED))
 			rename_one(x, &l, &f->f.msgs.a[i]);
@@ -204,15 +207,16 @@ static int export_letters(struct export *x)
 /* ---- UIDs ------------------------------------------------------------------------------------------------- */
 
 /* What Dovecot noted of a message (its POP3 UIDL, sizes) stays. */
-static void put_uids(struct export *x, struct buf *out)
+static int put_uids(struct export *x, struct buf *out)
 {
 	struct fold *f = x->op.part[0].f;
 	struct buf text = BUF_INIT;
 	struct uidlist old = {0};
 	struct hmap *keys = hmap_new();
 
-	if (foreign_read(f->f.store, f->f.name, f->files->dir, "dovecot-uidlist", &text, NULL) == 0)
-		uidlist_parse(buf_str(&text), &old);
+	int rc = foreign_read(f->f.store, f->f.name, f->files->dir, "dovecot-uidlist", &text, NULL);
+	rc = rc == -2 ? result_sys(&x->op.res, "dovecot-uidlist") : 0;
+	uidlist_parse(buf_str(&text), &old);
 	vec_foreach(e, &old.a)
 		if (e->keys.n)
 			hmap_put(keys, e->base, e);
@@ -233,30 +237,31 @@ static void put_uids(struct export *x, struct buf *out)
 	hmap_free(&keys);
 	uidlist_free(&old);
 	buf_deinit(&text);
+	return rc;
 }
 
 static int write_list(struct export *x)
 {
 	struct fold *f = x->op.part[0].f;
 	struct buf text = BUF_INIT;
-	int rc = 0;
+	int rc = put_uids(x, &text);
 
-	put_uids(x, &text);
 	for (struct str s = buf_str(&text); s.n && rc == 0;) {
 		ssize_t n = write(x->lock_fd, s.p, s.n);
 		if (n > 0)
 			s = str_from(s, (size_t)n);
 		else if (n == 0 || errno != EINTR)
-			rc = -1;
+			rc = result_sys(&x->op.res, LOCK);
 	}
 	buf_deinit(&text);
-	if (rc < 0 || fsync(x->lock_fd) < 0 ||
-	    renameat(f->files->dir, LOCK, f->files->dir, "dovecot-uidlist") < 0 ||
-	    fsync(f->files->dir) < 0)
+	if (rc < 0)
+		return -1;
+	if (fsync(x->lock_fd) < 0 ||
+	    renameat(f->files->dir, LOCK, f->files->dir, "dovecot-uidlist") < 0)
 		return result_sys(&x->op.res, "dovecot-uidlist");
 	close(x->lock_fd); /* the lock went with the rename */
 	x->lock_fd = -1;
-	return 0;
+	return fsync(f->files->dir) < 0 ? result_sys(&x->op.res, f->disk_name) : 0;
 }
 
 int export_dovecot(struct export *x)

@@ -30,6 +30,7 @@ struct imp_list {
 struct imp {
 	struct fold *f;
 	struct arena arena;
+	struct err fault; /* of the volume; code 0: none */
 	VEC(struct imp_file *) files;
 	struct hmap *by_base;
 	struct imp_list lists[FROM_N];

@@ -39,49 +39,73 @@ static int read_fd(int fd, size_t max, struct buf *out)
 	return 0;
 }
 
-/* The account's own, regular, no symlink (B62); else *why says why not: NULL where there is none. */
+/* What may be over in a moment is no reason to give a folder new UIDs. */
+static bool volume_fault(int code)
+{
+	return code == EIO || code == ESTALE || code == ENOMEM || code == EMFILE ||
+	       code == ENFILE || code == ETIMEDOUT;
+}
+
+/* The account's own, regular, no symlink (B62). -1: *why says why not, NULL where there is none; -2: errno,
+ * the volume's fault. */
 static int read_theirs(int at, const char *name, size_t max, struct buf *out, int64_t *mtime,
 		       const char **why)
 {
 	int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	struct stat sb;
+	int rc = -1;
 
 	*why = NULL;
 	buf_reset(out);
 	if (fd < 0) {
 		if (errno != ENOENT)
 			*why = errno == ELOOP ? "a symbolic link" : strerror(errno);
-		return -1;
+		return volume_fault(errno) ? -2 : -1;
 	}
-	if (fstat(fd, &sb) < 0 || !md_file_ok(&sb, why) || read_fd(fd, max, out) < 0) {
-		if (!*why)
-			*why = strerror(errno);
-		close(fd);
-		return -1;
+	errno = 0;
+	if (fstat(fd, &sb) == 0 && md_file_ok(&sb, why) && read_fd(fd, max, out) == 0) {
+		rc = 0;
+		if (mtime)
+			*mtime = (int64_t)sb.st_mtim.tv_sec * NS_PER_S + sb.st_mtim.tv_nsec;
+	} else if (!*why) {
+		*why = strerror(errno);
+		rc = volume_fault(errno) ? -2 : -1;
 	}
-	if (mtime)
-		*mtime = (int64_t)sb.st_mtim.tv_sec * NS_PER_S + sb.st_mtim.tv_nsec;
+	int saved = errno;
 	close(fd);
-	return 0;
+	errno = saved;
+	return rc;
 }
 
 int foreign_read(struct store *st, const char *folder, int dir, const char *name, struct buf *out,
 		 int64_t *mtime)
 {
 	const char *why;
+	int rc = read_theirs(dir, name, LIST_MAX, out, mtime, &why);
+	int saved = errno;
 
-	if (read_theirs(dir, name, LIST_MAX, out, mtime, &why) == 0)
+	if (rc == 0)
 		return 0;
 	buf_reset(out);
 	if (why)
 		LOG(L_WARN, "list_refused", L_C("user", st->o.user), L_C("folder", folder),
 		    L_C("file", name), L_C("why", why));
-	return -1;
+	errno = saved;
+	return rc;
 }
 
-static int read_list_file(const struct imp *im, const char *name, struct buf *out, int64_t *mtime)
+static int read_here(struct imp *im, int dir, const char *name, struct buf *out, int64_t *mtime)
 {
-	return foreign_read(im->f->f.store, im->f->f.name, im->f->files->dir, name, out, mtime);
+	int rc = foreign_read(im->f->f.store, im->f->f.name, dir, name, out, mtime);
+
+	if (rc == -2)
+		err_sys(&im->fault, "%s/%s", im->f->disk_name, name);
+	return rc;
+}
+
+static int read_list_file(struct imp *im, const char *name, struct buf *out, int64_t *mtime)
+{
+	return read_here(im, im->f->files->dir, name, out, mtime);
 }
 
 bool imp_anything(const struct fold *f)
@@ -310,7 +334,10 @@ static void courier_update(struct imp *im, int dir, struct imp_file *file)
 	else
 		snprintf(name, sizeof name, ".%llu.%.*s", (unsigned long long)file->kw_age,
 			 STR_ARG(file->base));
-	if (read_theirs(dir, name, UPDATE_MAX, &text, NULL, &why) == 0) {
+	int rc = read_theirs(dir, name, UPDATE_MAX, &text, NULL, &why);
+	if (rc == -2)
+		err_sys(&im->fault, COURIER_KEYWORDS "/%s", name);
+	if (rc == 0) {
 		file->nkw = 0;
 		for (struct str rest = buf_str(&text); rest.p && rest.n;) {
 			struct str kw = str_trim(str_split(&rest, '\n'));
@@ -352,7 +379,7 @@ static void courier_keywords(struct imp *im)
 			close(fd);
 		return;
 	}
-	if (foreign_read(f->f.store, f->f.name, fd, ":list", &text, NULL) == 0)
+	if (read_here(im, fd, ":list", &text, NULL) == 0)
 		courier_list(im, buf_str(&text));
 	courier_updates(im, dir);
 	closedir(dir);
@@ -394,7 +421,9 @@ int imp_read(struct imp *im, struct err *e)
 		courier_keywords(im);
 	else
 		dovecot_keywords(im);
-	return 0;
+	if (im->fault.code)
+		*e = im->fault;
+	return im->fault.code ? -1 : 0;
 }
 
 void imp_free(struct imp *im)

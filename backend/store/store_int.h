@@ -370,7 +370,7 @@ int import_again(struct fold *f, struct err *e);
 /* Dovecot's subscriptions become ours, where no folder was ever opened here, or where it was asked for. */
 void import_subscriptions(struct store *st);
 /* A whole file of another server's, in a folder's directory; refused (and logged) where it isn't the account's own.
- * -1: nothing there that may be read, out is empty. */
+ * -1: nothing there that may be read, -2: errno, the volume's fault; out is empty. */
 int foreign_read(struct store *st, const char *folder, int dir, const char *name, struct buf *out, int64_t *mtime);
 #define SUBSCRIBED_NAME "courierimapsubscribed"
 enum { SUBSCRIBED_MAX = 64 << 20 };
