@@ -336,7 +336,7 @@ def test_by_name_of_the_account(account):
 def test_rounds(home):
     """Dovecot, Courier and Posthouse in turn: a client that keeps what it has downloads no message twice."""
     seed = int(os.environ.get("SEED", "0")) or random.randrange(1 << 30)
-    print("SEED=%d" % seed)
+    print("seed %d" % seed)
     rnd = random.Random(seed)
     for i in range(5):
         deliver(home, "first-%d" % i)
@@ -370,7 +370,7 @@ def test_rounds(home):
         if number and rnd.random() < 0.3:
             again = look(kind, home)
             assert again == (state, subscriptions)
-    print("%d rounds, %d messages, each downloaded once" % (ROUNDS, downloads))
+    print("seed %d: %d rounds, %d messages, each downloaded once" % (seed, ROUNDS, downloads))
 
 
 def some_operations(client, home, rnd, number):
