@@ -88,7 +88,7 @@ static void open_run(struct job *j)
 			f->clean[WATCH_NEW] = f->clean[WATCH_CUR] = -1;
 		if (st->o.import && !f->said[0] && import_again(f, &e) < 0)
 			result_fail(&f->open_res, &e);
-		f->changes_floor = f->f.modseq;
+		fold_opened_ring(f);
 	}
 	buf_deinit(&records);
 }

@@ -67,7 +67,7 @@ static void put_all(struct imp *im, uint32_t next, struct buf *out)
 	/* Above what Dovecot's clients have heard of: all that they know is older, so they ask for all flags. */
 	uint64_t modseq = (uint64_t)clock_wall_s();
 	bool sure = im->list && !im->list->list.unsure;
-	struct rec state = {.type = REC_STATE, .modseq = modseq};
+	struct rec state = {.type = REC_STATE, .modseq = modseq, .floor = modseq};
 
 	put_names(im, modseq, 0, out);
 	if (im->files.n)

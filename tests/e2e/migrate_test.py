@@ -183,6 +183,30 @@ def test_more_keywords_than_letters(home):
     assert len(theirs[1][1][0]) == 26 and all(b"everybody" in m[0] for m in theirs[1].values())
 
 
+def test_a_client_with_qresync_hears_what_it_missed(home):
+    """It comes with a modseq of Dovecot's, and ours start above any of those."""
+    for i in range(4):
+        deliver(home, "m-%d" % i)
+    client = Dovecot(home)
+    client.ok("ENABLE QRESYNC")
+    reply = client.ok("SELECT INBOX")
+    validity, modseq = (int(reply.find(r"%s (\d+)" % w).group(1)) for w in ("UIDVALIDITY", "HIGHESTMODSEQ"))
+    client.ok("STORE 1 +FLAGS (\\Flagged)")
+    client.close()
+    client = Dovecot(home)
+    client.ok("SELECT INBOX")
+    client.ok("STORE 2 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.ok("STORE 2 +FLAGS (kw)")
+    client.close()
+    client = Posthouse(home)
+    client.ok("ENABLE QRESYNC")
+    reply = client.ok("SELECT INBOX (QRESYNC (%d %d 1:4))" % (validity, modseq))
+    client.close()
+    assert reply.find(r"UIDVALIDITY %d\]" % validity) and reply.find(r"VANISHED \(EARLIER\) 2$")
+    assert reply.find(r"UID 1 .*\\Flagged") and reply.find(r"UID 3 .*kw")
+
+
 # ---- once, and once more -------------------------------------------------------------------------------------
 
 
