@@ -101,8 +101,8 @@ static void export_finish(struct op *op)
 		    L_C("folder", f->f.name), L_C("to", names[x->to]),
 		    L_U("uidvalidity", f->f.uidvalidity), L_U("messages", n),
 		    L_U("keywords_lost", x->lost));
-		snprintf(f->said, sizeof f->said, "UIDVALIDITY %u, %zu messages, next UID %u%s",
-			 f->f.uidvalidity, n, f->f.uidnext,
+		snprintf(f->said, sizeof f->said, "UIDVALIDITY %u, %zu messages, next UID %u, modseq %llu%s",
+			 f->f.uidvalidity, n, f->f.uidnext, (unsigned long long)f->f.modseq,
 			 x->lost ? "; it has no room for all keywords" : "");
 	}
 	op_free(op);
