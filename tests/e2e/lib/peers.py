@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's Courier and Dovecot, unpacked (never installed: they conflict) below build/peers, as imapd on a socket pair."""
+import atexit
 import glob
 import os
 import re
@@ -54,6 +55,7 @@ def unpacked():
     _unpacked = root
     if subprocess.run([*AS_OWNER, "test", "-r", root + "/usr/bin/imapd"], check=False).returncode != 0:
         _unpacked = tempfile.mkdtemp(prefix="peers.")  # build/ is nobody else's business
+        atexit.register(shutil.rmtree, _unpacked)
         os.chmod(_unpacked, 0o755)
         subprocess.run(["cp", "-a", root + "/.", _unpacked], check=True)
     return _unpacked
