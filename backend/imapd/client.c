@@ -177,7 +177,19 @@ void client_select(struct client *c, struct view *v)
 	c->view = v;
 	c->state = CLIENT_SELECTED;
 	view_set_ops(v, &view_ops, c);
+	if (c->condstore)
+		view_enable(v, c->qresync, false);
 	tell_state(c);
+}
+
+void client_enable(struct client *c, bool qresync)
+{
+	bool first = !c->condstore;
+
+	c->condstore = true;
+	c->qresync = c->qresync || qresync;
+	if (c->view)
+		view_enable(c->view, c->qresync, first);
 }
 
 void client_idle(struct client *c, bool on)
