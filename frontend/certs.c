@@ -88,8 +88,9 @@ static int load(struct cert *c, struct err *e)
 		if (c->name[0] && !tlscert_names(&t, c->name))
 			LOG(L_WARN, "certificate is for other names", L_C("file", c->cert.path),
 			    L_C("name", c->name));
-		c->changed = !c->good || !str_eq(buf_str(&pem), buf_str(&c->pem)) ||
-			     !str_eq(buf_str(&key), buf_str(&c->key_pem));
+		if (!c->good || !str_eq(buf_str(&pem), buf_str(&c->pem)) ||
+		    !str_eq(buf_str(&key), buf_str(&c->key_pem)))
+			c->changed = true;
 		X509_digest(t.leaf, EVP_sha256(), c->digest, &n);
 		buf_wipe(&c->pem);
 		buf_wipe(&c->key_pem);
@@ -444,21 +445,20 @@ static bool settle(struct frontend *f)
 
 void certs_look(struct frontend *f, bool force)
 {
-	bool moved = directory_changed(&store.dir) | directory_changed(&store.key_dir);
-	size_t n = store.all.n;
+	bool moved = directory_changed(&store.dir), keys_moved = directory_changed(&store.key_dir);
+	size_t n = store.all.n - 1;
 
-	if ((moved || force) && scan(f)) {
+	if ((moved || keys_moved || force) && scan(f)) {
 		drop_lost(f);
-		n = store.all.n;
-		store.full &= n > f->set->tls_certs_max;
+		n = store.all.n - 1;
+		store.full &= n >= f->set->tls_certs_max;
 	} else if (n > LOOKS_PER_TICK) {
 		n = LOOKS_PER_TICK;
 	}
 	look(store.all.a[0], force);
 	for (size_t i = 0; i < n; i++) {
 		store.next = store.next + 1 < store.all.n ? store.next + 1 : 1;
-		if (store.next < store.all.n)
-			look(store.all.a[store.next], force);
+		look(store.all.a[store.next], force);
 	}
 	if (settle(f))
 		certs_tell_authd(f);

@@ -195,9 +195,12 @@ static void equip_worker(struct child *c)
 {
 	struct frontend *f = c->frontend;
 
-	/* What says whom to refuse comes before what lets them in. */
+	/* What says whom to refuse, and with which certificate, comes before what lets them in. */
 	child_send_access(c);
 	send_ipcounts(c);
+	tickets_send(c);
+	trust_send(c);
+	certs_send(c);
 	for (size_t i = 0; i < f->nports; i++) {
 		struct buf b = BUF_INIT;
 
@@ -206,9 +209,6 @@ static void equip_worker(struct child *c)
 		send_fds(c, SUP_LISTENER, buf_str(&b), &c->listeners[i], 1);
 		buf_deinit(&b);
 	}
-	tickets_send(c);
-	trust_send(c);
-	certs_send(c);
 	link_authd(c);
 	c->connect_tries = 0;
 	connect_backend(c);

@@ -116,6 +116,9 @@ int tickets_open(struct frontend *f, struct err *e);
 void tickets_look(struct frontend *f, bool force);
 void tickets_send(struct child *worker);
 
+/* authd_check.c: runs authd --check, which knows what its modules want. */
+int authd_check(struct err *e);
+
 /* revoke.c */
 void revoke_request(struct frontend *f, struct control_client *who,
 		    const struct control_request *q);

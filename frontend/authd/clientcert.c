@@ -186,23 +186,9 @@ static struct str fingerprint_text(const X509 *x, struct arena *a)
 static struct str pem_text(X509 *x, struct arena *a)
 {
 	BIO *b = BIO_new(BIO_s_mem());
-	struct buf out = BUF_INIT;
-	struct str pem;
 
 	PEM_write_bio_X509(b, x);
-	pem = bio_text(b, a);
-	for (size_t i = 0; i < pem.n; i++) {
-		char c = pem.p[i];
-
-		if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-		    c == '-' || c == '.' || c == '_' || c == '~')
-			buf_putc(&out, c);
-		else
-			buf_printf(&out, "%%%02X", (uint8_t)c);
-	}
-	pem = arena_str(a, buf_str(&out));
-	buf_deinit(&out);
-	return pem;
+	return bio_text(b, a);
 }
 
 void clientcert_describe(const struct clientcert *c, const struct auth_peer *p,

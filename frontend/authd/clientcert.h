@@ -33,7 +33,7 @@ struct clientcert_facts {
 	struct str subject, issuer; /* RFC 2253 */
 	struct str serial;	    /* hex, upper case */
 	struct str fingerprint;	    /* SHA-1, hex, lower case */
-	struct str pem;		    /* with %XX for all but letters, digits and -._~ */
+	struct str pem; /* as it is, several lines */
 };
 void clientcert_describe(const struct clientcert *c, const struct auth_peer *p,
 			 struct clientcert_facts *f, struct arena *a);

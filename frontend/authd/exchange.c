@@ -71,8 +71,8 @@ static void refuse(struct exchange *x, enum auth_result r)
 				.provider = x->by};
 	struct str proof = x->m.password.n ? secret_str(&x->m.password) : STR_NONE;
 
-	if (a.user.n > IPC_NAME_MAX)
-		a.user = STR_NONE;
+	if (!a.user.p || a.user.n > IPC_NAME_MAX)
+		a.user = STR("");
 	if (r != AUTH_TEMPFAIL && r != AUTH_DISABLED)
 		a.delay_ms = (uint32_t)ad->set->login_failure_delay;
 	if (counts_as_guess(r) && penalty_failed(ad->penalty, a.user, x->facts.rip, proof))

@@ -2,10 +2,8 @@
 /* authd: checks passwords, signs tickets. Started by frontend main; descriptor 3 is the link to it. */
 #include <openssl/crypto.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include "common/base/log.h"
 #include "common/io/jobs.h"
-#include "common/ipc/certs.h"
 #include "common/ipc/supervise.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
@@ -26,6 +24,7 @@
 #include "frontend/authd/revoke.h"
 #include "frontend/authd/revoke_redis.h"
 #include "frontend/authd/sasl/mech.h"
+#include "frontend/authd/trustfiles.h"
 
 enum { SUP_FD = 3 };
 
@@ -89,44 +88,6 @@ static int on_revoke(struct authd *ad, struct link_msg *m)
 	return 0;
 }
 
-static int read_memfd(int fd, struct buf *b)
-{
-	struct stat st;
-	ssize_t n;
-
-	if (fstat(fd, &st) || st.st_size > CERTS_FILE_MAX)
-		return -1;
-	n = pread(fd, buf_reserve(b, (size_t)st.st_size + 1), (size_t)st.st_size, 0);
-	if (n != st.st_size)
-		return -1;
-	buf_added(b, (size_t)n);
-	return 0;
-}
-
-static int on_trust(struct authd *ad, const int fds[2])
-{
-	struct buf ca = BUF_INIT, crl = BUF_INIT;
-	int rc = read_memfd(fds[0], &ca) || read_memfd(fds[1], &crl) ? -1 : 0;
-	struct err e;
-
-	if (rc == 0 && clientcert_trust(ad->clientcert, buf_str(&ca), buf_str(&crl), &e))
-		LOG(L_ERROR, "client authorities not used", L_C("error", e.text));
-	buf_deinit(&ca);
-	buf_deinit(&crl);
-	return rc;
-}
-
-static int on_server_certs(struct authd *ad, int fd)
-{
-	struct buf b = BUF_INIT;
-	int rc = read_memfd(fd, &b);
-
-	if (rc == 0)
-		clientcert_servers(ad->clientcert, buf_str(&b));
-	buf_deinit(&b);
-	return rc;
-}
-
 static unsigned fds_of(uint16_t type)
 {
 	if (type == SUP_REVOKE || type == SUP_COUNTS_WANTED)
@@ -170,9 +131,9 @@ static int on_msg(void *ctx, struct link_msg *m)
 			passwd_provider_load(ad->passwd, m->fds[0]);
 		return 0;
 	case SUP_TRUST:
-		return on_trust(ad, m->fds);
+		return trustfiles_take(ad->clientcert, m->fds);
 	case SUP_SERVER_CERTS:
-		return on_server_certs(ad, m->fds[0]);
+		return trustfiles_take_servers(ad->clientcert, m->fds[0]);
 	case SUP_AUTHD_LINK:
 		return add_worker(ad, m);
 	default:
@@ -220,6 +181,8 @@ static struct provider *make_provider(struct authd *ad, struct str name,
 		p = authlib_provider_new(ad->loop, ad->set, ad->jobs);
 	if (!p)
 		fail("AUTHMODULES", e.text);
+	if (str_eq(name, STR("http")))
+		http_provider_certs(p, ad->clientcert);
 	return p;
 }
 

@@ -64,3 +64,19 @@ def test_bad_arguments(tmp_path, args):
 def test_directory_is_missing(tmp_path):
     done = mkcert("-f", tmp_path / "no" / "x.pem")
     assert done.returncode == 1 and "No such file" in done.stderr
+
+
+def test_check_looks_at_all_certificates(tmp_path):
+    path = str(tmp_path / "tls.pem")
+    assert mkcert("-f", path).returncode == 0
+    for name in ("a.example.com", "b.example.com"):
+        assert mkcert("-f", "%s.%s" % (path, name), "--cn", name).returncode == 0
+    for name in ("bak", "broken.example.com"):
+        (tmp_path / ("tls.pem." + name)).write_text("rubbish")
+        (tmp_path / ("tls.pem." + name)).chmod(0o600)
+    os.chmod(path + ".b.example.com", 0o644)
+    done = subprocess.run([os.path.join(BIN, "posthousectl"), "-C", "/dev/null", "--set", "TLS_CERTFILE=" + path, "check"],
+                          capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if "TLS" in line]
+    assert sum("FAULT" in line for line in lines) == 2 and not any(".bak" in line for line in lines), done.stdout
+    assert any("1 certificates by name" in line for line in lines)

@@ -384,8 +384,8 @@ static void test_describe(void **state)
 	assert_true(str_eq(f.issuer, STR("CN=CA,O=Mail\\, Inc.")));
 	assert_int_equal(f.serial.n, 4);
 	assert_int_equal(f.fingerprint.n, 40);
-	assert_true(str_starts(f.pem, STR("-----BEGIN%20CERTIFICATE-----%0AMII")));
-	assert_true(str_ends(f.pem, STR("-----END%20CERTIFICATE-----%0A")));
+	assert_true(str_starts(f.pem, STR("-----BEGIN CERTIFICATE-----\nMII")));
+	assert_true(str_ends(f.pem, STR("-----END CERTIFICATE-----\n")));
 	w.peer.cert_proof = STR("");
 	clientcert_describe(w.cc, &w.peer, &f, &w.arena);
 	assert_true(str_eq(f.verify, STR("FAILED:no proof of the certificate's key")));
