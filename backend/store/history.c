@@ -68,4 +68,5 @@ bool history_since(const struct history *h, uint64_t since, history_fn *fn, void
 void history_free(struct history *h)
 {
 	vec_free(&h->a);
+	h->floor = 0;
 }

@@ -113,7 +113,7 @@ static void records(void **state)
 	r = (struct rec){.type = REC_EXPUNGE, .uid = 7, .modseq = (uint64_t)INT64_MAX + 1};
 	rec_put(&b, &r);
 	assert_int_equal(read_one(&b, &r), -1);
-	r = (struct rec){.type = REC_STATE, .uidnext = 5, .modseq = 50, .floor = 20};
+	r = (struct rec){.type = REC_STATE, .uidnext = 5, .modseq = 50, .floor = 20, .keeps_expunges = true};
 	rec_put(&b, &r);
 	assert_int_equal(read_one(&b, &r), 1);
 	assert_int_equal(r.floor, 20);
@@ -147,6 +147,11 @@ static void state_of_version_1_knows_no_expunges(void **state)
 	assert_int_equal(read_one(&b, &r), 1);
 	assert_int_equal(r.uidnext, 5);
 	assert_int_equal(r.modseq, 50);
+	assert_int_equal(r.floor, 50);
+	assert_false(r.keeps_expunges);
+	rec_put(&b, &r); /* and is still written so */
+	assert_int_equal(b.n, 28);
+	assert_int_equal(read_one(&b, &r), 1);
 	assert_int_equal(r.floor, 50);
 	buf_deinit(&b);
 }
