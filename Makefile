@@ -46,7 +46,7 @@ posthousectl_SRC := $(call src,ctl)
 CRYPT := -Wl,--push-state,--no-as-needed -lcrypt -Wl,--pop-state
 frontend_LIBS := -lev
 login_LIBS := -lssl -lcrypto -lev
-authd_LIBS := -lhiredis -ljansson -lcrypto $(CRYPT) -lev -lpthread
+authd_LIBS := -lcurl -lhiredis -ljansson -lcrypto $(CRYPT) -lev -lpthread
 backend_LIBS := -lcrypto -lev
 imapd_LIBS := -lutf8proc -lev -lpthread
 notifyd_LIBS := -lev
@@ -86,7 +86,7 @@ $(BUILD)/%.o: %.c
 # ---- unit tests: tests/unit/a/b_test.c tests a/b.c; cmocka --------------------------------------
 UNIT_SRC := $(call src,tests/unit)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
-ALL_LIBS := -lhiredis -ljansson -lssl -lcrypto $(CRYPT) -lutf8proc -lev -lpthread
+ALL_LIBS := -lcurl -lhiredis -ljansson -lssl -lcrypto $(CRYPT) -lutf8proc -lev -lpthread
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(STORE) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"

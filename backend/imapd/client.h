@@ -36,7 +36,7 @@ struct client {
 	char *user, *session, *rip;
 	uint16_t rport;
 	uint64_t since_ms, input_ms;
-	uint64_t bodies;             /* bytes that FETCH read from files, for the log */
+	uint64_t headers, bodies;    /* bytes that FETCH answered from files, for the log */
 	unsigned bad;                /* bad commands in a row */
 	bool tls, id_logged, poll_logged, idle, eof, running;
 	bool condstore, qresync;     /* enabled, RFC 7162 */

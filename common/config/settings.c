@@ -8,6 +8,7 @@
 #include "common/config/kv.h"
 #include "common/config/names.h"
 #include "common/config/table.h"
+#include "common/config/url.h"
 
 enum { SECRET_MAX = 16384 };
 
@@ -16,6 +17,7 @@ struct loading {
 	struct buf *warnings;
 	const char *file; /* NULL: not from a file, where says it all */
 	char *seen;       /* per row: was it set by the source that is being read? */
+	char modules[160]; /* where AUTHMODULES stands */
 };
 
 /* Where a value stands, for error texts. */
@@ -64,21 +66,59 @@ static bool is_choice(const char *choices, struct str v)
 	return false;
 }
 
+static bool lists_word(struct str list, struct str word)
+{
+	while (list.p)
+		if (str_eq(str_trim(str_split(&list, ' ')), word))
+			return true;
+	return false;
+}
+
 /* AUTHMODULES names what this version can ask; Courier's own files say "authdaemon". */
 static int check_authmodules(struct str v, const char *where, struct err *e)
 {
+	static const struct str modules = STR("passwd-file http redis");
+
 	while (v.p) {
 		struct str word = str_trim(str_split(&v, ' '));
 
-		if (word.n == 0 || str_eq(word, STR("passwd-file")) || str_eq(word, STR("redis")))
+		if (word.n && lists_word(v, word))
+			return err_set(e, EINVAL, "%s: AUTHMODULES: %.*s is named twice", where, STR_ARG(str_sub(word, 0, 40)));
+		if (word.n == 0 || lists_word(modules, word))
 			continue;
 		if (str_eq(word, STR("authdaemon")))
 			return err_set(e, EINVAL,
 				       "%s: AUTHMODULES=authdaemon: courier-authlib can't be asked yet, "
-				       "there are passwd-file and redis", where);
-		return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known, there are passwd-file and redis",
-			       where, STR_ARG(str_sub(word, 0, 40)));
+				       "there are: %s", where, modules.p);
+		return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known, there are: %s", where,
+			       STR_ARG(str_sub(word, 0, 40)), modules.p);
 	}
+	return 0;
+}
+
+static int check_urls(const char *name, struct str v, const char *where, struct err *e)
+{
+	struct url u;
+
+	while (v.p) {
+		struct str word = str_trim(str_split(&v, ' '));
+
+		if (word.n && !url_parse(word, &u))
+			return err_set(e, EINVAL, "%s: %s: http://host[:port]/path or https://... is wanted, not %.*s", where,
+				       name, STR_ARG(str_sub(word, 0, 60)));
+	}
+	return 0;
+}
+
+/* What a string must look like beyond being one. */
+static int check_string(const struct table_row *r, struct str v, const char *where, struct err *e)
+{
+	struct str name = str_c(r->name);
+
+	if (str_eq(name, STR("AUTHMODULES")))
+		return check_authmodules(v, where, e);
+	if (str_eq(name, STR("HTTP_AUTH_URL")))
+		return check_urls(r->name, v, where, e);
 	return 0;
 }
 
@@ -109,7 +149,7 @@ static int assign(struct settings *s, const struct table_row *r, struct str v, c
 				       STR_ARG(str_sub(v, 0, 40)), r->choices);
 		break;
 	default:
-		if (str_eq(str_c(r->name), STR("AUTHMODULES")) && check_authmodules(v, where, e) != 0)
+		if (check_string(r, v, where, e) != 0)
 			return -1;
 	}
 	set_string(s, r, v);
@@ -226,6 +266,8 @@ static int take(struct loading *l, struct str name, struct str value, struct whe
 	if (l->seen[r - table_rows] && (from_file || !same_value(l->s, r, value)))
 		return err_set(e, EINVAL, "%s: %s is set twice, with different values", where, r->name);
 	l->seen[r - table_rows] = 1;
+	if (str_eq(name, STR("AUTHMODULES")))
+		memcpy(l->modules, where, sizeof l->modules);
 	if (from_file)
 		return assign_from_file(l->s, r, value, where, e);
 	return assign(l->s, r, value, where, e);
@@ -281,6 +323,14 @@ static int load_set(struct loading *l, const char *const *set, struct err *e)
 	return 0;
 }
 
+/* Settings that want each other. */
+static int check_together(const struct loading *l, struct err *e)
+{
+	if (lists_word(str_c(l->s->authmodules), STR("http")) && !*l->s->http_auth_url)
+		return err_set(e, EINVAL, "%s: AUTHMODULES names http, but HTTP_AUTH_URL is not set", l->modules);
+	return 0;
+}
+
 int settings_load(struct settings *s, const struct settings_opts *o, struct buf *warnings, struct err *e)
 {
 	struct loading l = {.s = s, .warnings = warnings, .seen = xcalloc(table_n, 1)};
@@ -297,6 +347,8 @@ int settings_load(struct settings *s, const struct settings_opts *o, struct buf 
 	memset(l.seen, 0, table_n);
 	if (rc == 0)
 		rc = load_set(&l, o->set, e);
+	if (rc == 0)
+		rc = check_together(&l, e);
 	free(l.seen);
 	if (rc != 0)
 		settings_free(s);

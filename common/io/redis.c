@@ -40,6 +40,7 @@ static void finish(struct redis_call *c, const struct redis_value *v, const char
 	redis_done_fn *done = c->done;
 	void *ctx = c->ctx;
 
+	c->redis->count.failed += v == NULL;
 	call_free(c);
 	if (done)
 		done(ctx, v, why);
@@ -77,6 +78,7 @@ static void wait_again(struct redis_call *c)
 	list_remove(&c->link);
 	list_append(&c->redis->waiting, &c->link);
 	c->node = NULL;
+	c->redis->count.again++;
 	redis_flush(c->redis);
 }
 
@@ -120,6 +122,7 @@ static void on_timeout(void *ctx)
 		finish(c, NULL, why[0] ? why : "no connection in time");
 		return;
 	}
+	c->redis->count.failed++;
 	/* Answers come in order: what is behind it waits as well, so this connection is of no use. */
 	c->finished = true;
 	c->done = NULL;
@@ -212,20 +215,26 @@ void redis_answered(struct redis_node *n, struct redis_call *c, const struct red
 
 /* ---- for the user of the client ---------------------------------------------------------------------- */
 
+static bool refuses(struct redis *r, struct err *e)
+{
+	if (r->ncalls >= r->queue_max)
+		err_set(e, EAGAIN, "%zu commands wait already", r->ncalls);
+	else if (r->away_since && loop_now(r->loop) - r->away_since >= r->command_ms)
+		err_set(e, ENOTCONN, "Redis is away: %s",
+			r->away_why[0] ? r->away_why : "not connected yet");
+	else
+		return false;
+	r->count.refused++;
+	return true;
+}
+
 struct redis_call *redis_start(struct redis *r, const struct str *argv, size_t argc, bool read,
 			       redis_done_fn *done, void *ctx, struct err *e)
 {
 	struct redis_call *c;
 
-	if (r->ncalls >= r->queue_max) {
-		err_set(e, EAGAIN, "%zu commands wait already", r->ncalls);
+	if (refuses(r, e))
 		return NULL;
-	}
-	if (r->away_since && loop_now(r->loop) - r->away_since >= r->command_ms) {
-		err_set(e, ENOTCONN, "Redis is away: %s",
-			r->away_why[0] ? r->away_why : "not connected yet");
-		return NULL;
-	}
 	c = xcalloc(1, sizeof *c);
 	c->redis = r;
 	c->read = read;
@@ -237,9 +246,20 @@ struct redis_call *redis_start(struct redis *r, const struct str *argv, size_t a
 	list_init(&c->link);
 	list_append(&r->waiting, &c->link);
 	r->ncalls++;
-	/* at once, unless others wait: then it goes behind them */
+	r->count.started++;
+	/* at once; where others wait, behind those of them that can go now */
 	if (r->waiting.next == &c->link)
 		dispatch(c);
+	else
+		redis_flush(r);
+	return c;
+}
+
+struct redis_counts redis_counts(const struct redis *r)
+{
+	struct redis_counts c = r->count;
+
+	c.pending = r->ncalls;
 	return c;
 }
 

@@ -54,6 +54,15 @@ typedef void redis_done_fn(void *ctx, const struct redis_value *v, const char *w
  */
 struct redis_call *redis_start(struct redis *r, const struct str *argv, size_t argc, bool read,
 			       redis_done_fn *done, void *ctx, struct err *e);
+struct redis_counts {
+	uint64_t started, refused; /* commands */
+	uint64_t failed;	   /* of those that were started: without an answer */
+	uint64_t again;		   /* sent to another server, or once more */
+	uint64_t lost;		   /* connections that were in use */
+	uint64_t pending;	   /* commands, now */
+	uint64_t connected;	   /* servers, now */
+};
+struct redis_counts redis_counts(const struct redis *r);
 /* Something was changed just now: for so long reads go to the master where it is there, since replicas may
  * not have heard of it yet. */
 void redis_prefer_master(struct redis *r, uint64_t ms);

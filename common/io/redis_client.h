@@ -68,6 +68,7 @@ struct redis {
 	uint64_t prefer_master_until;
 	struct list subs;
 	struct redis_say trouble;
+	struct redis_counts count;
 };
 
 /* redis.c */

@@ -13,23 +13,10 @@ static const char *role_name(const struct redis_node *n)
 	return n == &n->redis->master ? "master" : n->role == REDIS_ANY ? "server" : "replica";
 }
 
-static bool any_ready(const struct redis *r)
-{
-	if (r->master.ready)
-		return true;
-	list_foreach(e, &r->replicas)
-		if (list_entry(e, struct redis_node, link)->ready)
-			return true;
-	list_foreach(e, &r->others)
-		if (list_entry(e, struct redis_node, link)->ready)
-			return true;
-	return false;
-}
-
 static void note_away(struct redis *r, const char *why)
 {
 	snprintf(r->away_why, sizeof r->away_why, "%s", why);
-	if (any_ready(r))
+	if (r->count.connected)
 		r->away_since = 0;
 	else if (r->away_since == 0)
 		r->away_since = loop_now(r->loop);
@@ -48,6 +35,8 @@ static void lost(struct redis_node *n, const char *why)
 {
 	struct redis *r = n->redis;
 
+	r->count.lost += n->ready;
+	r->count.connected -= n->ready;
 	n->ready = false;
 	if (n->conn)
 		redis_say(r, &n->said, REDIS_LOST, redis_conn_name(n->conn), why);
@@ -62,6 +51,7 @@ static void on_ready(void *ctx)
 	struct redis_node *n = ctx;
 
 	n->ready = true;
+	n->redis->count.connected++;
 	n->backoff = REDIS_BACKOFF_MIN_MS;
 	note_away(n->redis, "");
 	redis_say(n->redis, &n->said, REDIS_CONNECTED, redis_conn_name(n->conn), role_name(n));

@@ -6,6 +6,7 @@
 struct confine_needs {
 	bool tcp;   /* connections to other hosts */
 	bool names; /* the files by which libc looks host names up */
+	bool trust; /* the system's certificate authorities */
 };
 /* Before any thread starts. Only rundir (stays the caller's) and what is needed can be opened from then
  * on. -1: e says why it can't be done; e->code is ENOSYS where the kernel can't. */

@@ -9,6 +9,7 @@
 #include "frontend/authd/authd.h"
 #include "frontend/authd/chain.h"
 #include "frontend/authd/confine.h"
+#include "frontend/authd/http_provider.h"
 #include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/penalty_redis.h"
@@ -86,6 +87,7 @@ static void send_counts(struct authd *ad)
 	struct buf b = BUF_INIT;
 
 	chain_counts(ad->chain, &b);
+	redis_service_counts(ad, &b);
 	wire_count(&b, "worst_turn_us", loop_worst_turn_us(ad->loop));
 	link_send(ad->sup, SUP_COUNTS, buf_str(&b), NULL, 0);
 	buf_deinit(&b);
@@ -129,27 +131,32 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
-static struct provider *make_provider(struct authd *ad, struct str name)
+static struct provider *make_provider(struct authd *ad, struct str name, const struct http_files *files)
 {
-	if (str_eq(name, STR("passwd-file"))) {
-		ad->passwd = passwd_provider_new(ad->set);
-		return ad->passwd;
-	}
-	if (str_eq(name, STR("redis")))
-		return redis_provider_new(ad);
-	fail("AUTHMODULES", "there are passwd-file and redis, and each may be named once");
+	struct provider *p = NULL;
+	struct err e;
+
+	err_set(&e, EINVAL, "%.*s is no module", STR_ARG(name));
+	if (str_eq(name, STR("passwd-file")))
+		p = ad->passwd = passwd_provider_new(ad->set);
+	else if (str_eq(name, STR("http")))
+		p = http_provider_new(ad->loop, ad->set, files, &e);
+	else if (str_eq(name, STR("redis")))
+		p = redis_provider_new(ad);
+	if (!p)
+		fail("AUTHMODULES", e.text);
+	return p;
 }
 
-static void make_providers(struct authd *ad)
+static void make_providers(struct authd *ad, const struct http_files *files)
 {
 	struct str rest = str_c(ad->set->authmodules);
 
 	while (rest.p) {
 		struct str name = str_trim(str_split(&rest, ' '));
 
-		if (!name.n)
-			continue;
-		chain_add(ad->chain, make_provider(ad, name));
+		if (name.n)
+			chain_add(ad->chain, make_provider(ad, name, files));
 	}
 	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
 }
@@ -173,11 +180,14 @@ int main(int argc, char **argv)
 	static const struct link_ops ops = {on_msg, on_close, NULL};
 	static struct settings set;
 	static struct authd ad = {.signer = {.rundir = -1}};
+	struct http_files files;
 	enum main_mode mode;
 	struct err e;
 
 	mode = main_init(argc, argv, "authd", &set);
 	if (redis_service_check(&set, &e))
+		fail("settings", e.text);
+	if (http_files_read(&files, &set, &e))
 		fail("settings", e.text);
 	if (mode == MAIN_CHECK)
 		return 0;
@@ -189,7 +199,8 @@ int main(int argc, char **argv)
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);
-	make_providers(&ad);
+	make_providers(&ad, &files);
+	http_files_wipe(&files);
 	ad.sup = link_new(ad.loop, SUP_FD, 64, &ops, &ad);
 	loop_signal_new(ad.loop, SIGTERM, on_stop, &ad);
 	loop_signal_new(ad.loop, SIGINT, on_stop, &ad);

@@ -4,7 +4,7 @@
 #include "frontend/authd/record_json.h"
 #include "frontend/authd/username.h"
 
-enum field_kind { FIELD_TEXT, FIELD_FLAG, FIELD_PASSWORDS };
+enum field_kind { FIELD_TEXT, FIELD_WORDS, FIELD_FLAG, FIELD_NOT, FIELD_PASSWORDS };
 
 struct field {
 	const char *name;
@@ -32,8 +32,10 @@ static const struct field fields[] = {
 	TEXT(password, 4096),
 	TEXT(services, 1024),
 	TEXT(code, RECORD_CODE_MAX),
-	TEXT(text, RECORD_TEXT_MAX),
+	TEXT(reason, RECORD_CODE_MAX),
+	{"text", FIELD_WORDS, offsetof(struct record_fields, text), RECORD_JSON_MAX},
 	FLAG(enabled),
+	{"disabled", FIELD_NOT, offsetof(struct record_fields, enabled), 8},
 	FLAG(expired),
 	FLAG(success),
 	{"passwords", FIELD_PASSWORDS, 0, RECORD_JSON_MAX},
@@ -69,6 +71,18 @@ static bool text_clean(struct str value)
 	return true;
 }
 
+/* What is meant for people's eyes is not worth refusing an answer. */
+static struct str words(struct arena *a, struct str value)
+{
+	struct str copy = arena_str(a, str_sub(value, 0, RECORD_TEXT_MAX));
+	char *p = (char *)copy.p;
+
+	for (size_t i = 0; i < copy.n; i++)
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+			p[i] = ' ';
+	return copy;
+}
+
 static int set_field(struct arena *a, struct record_fields *f, const struct field *def,
 		     struct str value, struct err *e)
 {
@@ -80,9 +94,19 @@ static int set_field(struct arena *a, struct record_fields *f, const struct fiel
 		return err_set(e, 0, "field %s is too long", def->name);
 	if (def->kind == FIELD_PASSWORDS)
 		return record_json_passwords(a, value, f, e);
-	if (def->kind == FIELD_FLAG) {
-		if (!flag_parse(value, member))
+	if (def->kind == FIELD_FLAG || def->kind == FIELD_NOT) {
+		enum record_flag flag;
+
+		if (!flag_parse(value, &flag))
 			return err_set(e, 0, "field %s is neither 0 nor 1", def->name);
+		if (def->kind == FIELD_FLAG)
+			*(enum record_flag *)member = flag;
+		else if (flag == RECORD_YES) /* "not disabled" doesn't undo "not enabled" */
+			*(enum record_flag *)member = RECORD_NO;
+		return 0;
+	}
+	if (def->kind == FIELD_WORDS) {
+		*(struct str *)member = words(a, value);
 		return 0;
 	}
 	if (!text_clean(value))
@@ -140,6 +164,18 @@ static void apply_passwords(struct check *c, const struct record_fields *f)
 			check_credential(c, f->passwords[i].hash, f->passwords[i].services);
 }
 
+/* Whoever writes the fields may name any directory, but not by a way that only looks like one. */
+static bool path_plain(struct str path)
+{
+	while (path.p) {
+		struct str part = str_split(&path, '/');
+
+		if (str_eq(part, STR(".")) || str_eq(part, STR("..")))
+			return false;
+	}
+	return true;
+}
+
 enum auth_result record_apply(struct check *c, const struct settings *set,
 			      const struct record_fields *f, struct err *e)
 {
@@ -155,6 +191,10 @@ enum auth_result record_apply(struct check *c, const struct settings *set,
 	c->text = arena_str(&c->arena, f->text);
 	if (!username_valid(account.user)) {
 		err_set(e, 0, "field user is no user name");
+		return AUTH_TEMPFAIL;
+	}
+	if (!path_plain(f->home) || !path_plain(f->maildir)) {
+		err_set(e, 0, "home or maildir has . or .. in it");
 		return AUTH_TEMPFAIL;
 	}
 	if (account_record(&c->arena, set, &account, &c->record, e))

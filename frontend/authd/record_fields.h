@@ -10,8 +10,10 @@
  *   passwords            JSON: [{"hash": "...", "services": "imap"}, ...], beside `password` (O8)
  *   enabled              0, no, false, off: the account may not log in
  *   expired              1, yes, true, on: its password has run out
+ *   disabled             the contrary of enabled
  *   success              the source's own verdict over the password
- *   code, text           for the client: IMAP response code, words
+ *   reason               why not, as a word
+ *   code, text           for the client: IMAP response code, words (made one clean line)
  *
  * Empty values are as good as missing ones, unknown names are passed over, so that a source may have
  * fields for others. Pure.
@@ -31,7 +33,7 @@ enum record_flag { RECORD_UNSET, RECORD_NO, RECORD_YES };
 
 struct record_fields { /* zeroed by its owner; strings lie in the arena that was given */
 	struct str user, uid, gid, home, maildir, quota, options, mailhost;
-	struct str password, services, code, text;
+	struct str password, services, code, text, reason;
 	enum record_flag enabled, expired, success;
 	struct record_password {
 		struct str hash, services;

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "common/io/redis_url.h"
 #include "common/io/resolve.h"
+#include "common/ipc/wire.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/redis_template.h"
 
@@ -101,6 +102,22 @@ void redis_service_changed(struct authd *ad)
 {
 	if (ad->redis)
 		redis_prefer_master(ad->redis, REPLICA_LAG_MS);
+}
+
+void redis_service_counts(const struct authd *ad, struct buf *out)
+{
+	struct redis_counts c;
+
+	if (!ad->redis)
+		return;
+	c = redis_counts(ad->redis);
+	wire_count(out, "redis_started", c.started);
+	wire_count(out, "redis_refused", c.refused);
+	wire_count(out, "redis_failed", c.failed);
+	wire_count(out, "redis_again", c.again);
+	wire_count(out, "redis_lost", c.lost);
+	wire_count(out, "redis_pending", c.pending);
+	wire_count(out, "redis_connected", c.connected);
 }
 
 static void url_needs(struct str url, struct confine_needs *n)

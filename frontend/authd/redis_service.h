@@ -14,5 +14,6 @@ struct redis *redis_service_new(struct authd *ad);
 /* Accounts were changed just now: for some seconds the master is asked, since a replica that has not heard
  * of it yet would give back what was just forgotten. */
 void redis_service_changed(struct authd *ad);
+void redis_service_counts(const struct authd *ad, struct buf *out); /* for posthousectl stats */
 /* What it has to reach; by the settings alone. */
 void redis_service_needs(const struct settings *set, struct confine_needs *n);

@@ -103,6 +103,23 @@ def run_clients(server, user, number, *work):
     return wall, server.cpu() - before
 
 
+def login_http(cache):
+    """Accounts by an HTTP endpoint, with and without a cache before it. Cyrus can't."""
+    def work(server, size):
+        if not hasattr(server, "use_http"):
+            raise Unable
+        with servers.Endpoint() as port:
+            server.with_http(port, cache)
+            try:
+                run_clients(server, "u%d", 1, "login", size["users"], size["users"])
+                wall, cpu = run_clients(server, "u%d", PARALLEL, "login", size["logins"], size["users"])
+            finally:
+                server.with_http(None)
+        count = PARALLEL * size["logins"]
+        return {"value": cpu / count, "wall": wall / count, "rate": count / wall}
+    return work
+
+
 def login_redis(server, size):
     """Accounts in Redis, nothing cached: each login asks. Cyrus can't."""
     if not hasattr(server, "use_redis"):
@@ -123,6 +140,9 @@ WORKLOADS = {
     "login-tls": ("TLS 1.3 connect + LOGIN + SELECT (10 messages) + LOGOUT, server CPU", "ms", 1e3, "2x less", login(True)),
     "login": ("the same without TLS", "ms", 1e3, "3x less", login(False)),
     "login-first": ("the same with TLS, the user's first since the start", "ms", 1e3, "", first_login),
+    "login-http": ("%d clients at once, without TLS, accounts by HTTP, nothing cached, server CPU" % PARALLEL, "ms", 1e3, "",
+                   login_http(False)),
+    "login-http-cache": ("the same with each server's cache", "ms", 1e3, "", login_http(True)),
     "login-redis": ("%d clients at once, without TLS, accounts in Redis, nothing cached, server CPU" % PARALLEL, "ms", 1e3, "",
                     login_redis),
     "idle": ("PSS per idle TLS connection", "KB", 1 / 1024, "< 100 KB", idle),

@@ -450,6 +450,42 @@ def test_moved_is_followed_once():
                     assert login(front, "demo").startswith("OK" if hops == 1 else UNAVAILABLE)
 
 
+def test_a_dead_node_holds_up_only_its_own():
+    def reply(words):
+        if b"{gone}" in words[1]:
+            return b"-MOVED 1 127.0.0.1:%d\r\n" % dead
+        return b"*9\r\n$11\r\n{PLAIN}demo\r\n" + b"$-1\r\n" * 8
+    dead = free_port()
+    with FakeRedis(reply) as fake:
+        with make_front("redis://127.0.0.1:%d" % fake.port, REDIS_TIMEOUT=1500).running() as front:
+            connected(front)
+            with front.client() as waits:
+                tag = waits.start(plain("gone", "demo"))
+                wait_for("the command", lambda: [b"HMGET", b"user:{gone}"] in [w[:2] for w in fake.commands])
+                for i in range(5):
+                    assert login(front, "u%d" % i, "demo") == "OK"
+                assert not waits.pending()
+                assert waits.finish(tag).text.startswith(UNAVAILABLE)
+
+
+def test_counts_in_stats(redis):
+    redis.account("demo")
+    with make_front(tcp(redis)).running() as front:
+        connected(front)
+
+        def counts():
+            done = subprocess.run([os.path.join(BIN, "posthousectl"), "-C", front.conf, "stats", "--json"], capture_output=True,
+                                  text=True, check=False, timeout=30)
+            begin = "authd.0.redis_"
+            return {row["name"][len(begin):]: int(row["value"]) for row in json.loads(done.stdout)
+                    if row["name"].startswith(begin)}
+        for _ in range(3):
+            assert login(front, "demo") == "OK"
+        assert counts() == {"started": 3, "refused": 0, "failed": 0, "again": 0, "lost": 0, "pending": 0, "connected": 1}
+        redis("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        wait_for("the connection", lambda: (counts()["lost"], counts()["connected"]) == (1, 1))
+
+
 # ---- replicas and sentinels ------------------------------------------------------------------------------
 def test_replicas_are_read():
     with Redis() as master, Redis("replicaof 127.0.0.1 %d" % master.port) as replica:

@@ -155,12 +155,22 @@ static bool batch_harvest(struct fetch *f)
 	return true;
 }
 
+/* An answer that was taken back may have been counted. */
+static void count_bytes(struct client *c, struct fetch_run *r)
+{
+	size_t headers = r->header_bytes < r->out.n ? r->header_bytes : r->out.n;
+
+	c->headers += headers;
+	c->bodies += r->out.n - headers;
+	r->header_bytes = 0;
+}
+
 static enum cmd_next batch_emitted(struct cmd *cmd)
 {
 	struct fetch *f = cmd->state;
 	struct buf *out = cmd_out(cmd);
 
-	cmd->c->bodies += f->run.out.n;
+	count_bytes(cmd->c, &f->run);
 	if (out->n == 0)
 		buf_move(out, &f->run.out);
 	else

@@ -72,8 +72,8 @@ static void test_errors(void **state)
 		{"SANDBOX='on|off'\n", ":1: SANDBOX=on|off: one of on|off is wanted"},
 		{"PORT=1\nPORT=1\nPORT=2\n", ":3: PORT is set twice, with different values"},
 		{"AUTHMODULES=\"authdaemon\"\n", ":1: AUTHMODULES=authdaemon: courier-authlib can't be asked yet, "
-						 "there are passwd-file and redis"},
-		{"AUTHMODULES=ldap\n", ":1: AUTHMODULES: \"ldap\" is not known, there are passwd-file and redis"},
+						 "there are: passwd-file http redis"},
+		{"AUTHMODULES=ldap\n", ":1: AUTHMODULES: \"ldap\" is not known, there are: passwd-file http redis"},
 		{"PORT_FILE=/etc/passwd\n", ":1: unknown setting PORT_FILE"},
 	};
 	char want[256];
