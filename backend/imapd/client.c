@@ -37,7 +37,8 @@ static void log_begin(const struct client *c, struct str tls)
 static void log_end(struct client *c, const char *cause)
 {
 	const struct log_kv kv[] = {L_C("user", c->user), L_B("ip", c->rip), L_P("port", c->rport),
-				    L_U("body", c->bodies), L_U("rcvd", conn_bytes_in(c->conn)),
+				    L_U("headers", c->headers), L_U("body", c->bodies),
+				    L_U("rcvd", conn_bytes_in(c->conn)),
 				    L_U("sent", conn_bytes_out(c->conn)),
 				    L_U("time", (clock_ms() - c->since_ms) / 1000),
 				    L_C("session", c->session), L_C("cause", cause),
@@ -176,7 +177,19 @@ void client_select(struct client *c, struct view *v)
 	c->view = v;
 	c->state = CLIENT_SELECTED;
 	view_set_ops(v, &view_ops, c);
+	if (c->condstore)
+		view_enable(v, c->qresync, false);
 	tell_state(c);
+}
+
+void client_enable(struct client *c, bool qresync)
+{
+	bool first = !c->condstore;
+
+	c->condstore = true;
+	c->qresync = c->qresync || qresync;
+	if (c->view)
+		view_enable(c->view, c->qresync, first);
 }
 
 void client_idle(struct client *c, bool on)

@@ -230,14 +230,20 @@ static int begin_anew(struct disk *d, uint64_t newest, struct err *e)
 	return mark_write(d, false, e);
 }
 
+static bool closed_in_order(const struct disk *d, bool torn)
+{
+	return !torn && d->mark.clean && d->mark.generation == d->gen && d->mark.offset == d->offset;
+}
+
 /* The volume takes no writes now: mail may be read all the same. */
 static bool no_writes(const struct err *e)
 {
 	return e->code == EROFS || e->code == ENOSPC || e->code == EDQUOT;
 }
 
-/* Where not even the lock can be made. Nothing is mended; numbers up to the ceilings count as shown, as
- * far as this process goes. The first change follows and locks like any other. */
+/* Where not even the lock can be made. Nothing is mended; where the folder wasn't closed in order, numbers up to
+ * the ceilings count as shown, as far as this process goes. (Else they were never given, and must not be shown
+ * now: who writes next doesn't jump to them.) The first change follows and locks like any other. */
 static int load_unlocked(struct disk *d, struct buf *out, struct err *e)
 {
 	uint64_t newest;
@@ -247,7 +253,8 @@ static int load_unlocked(struct disk *d, struct buf *out, struct err *e)
 	if (journal_newest(d->ph, &newest) < 0 || !newest || load_chain(d, newest, out, &torn, &ignored) != 0 ||
 	    !mark_fits(d, out->n == 0))
 		return -1; /* *e says why the lock couldn't be made */
-	reserve_record(d, out);
+	if (!closed_in_order(d, torn))
+		reserve_record(d, out);
 	e->code = 0;
 	return 0;
 }
@@ -271,7 +278,7 @@ static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct er
 		*rebuilt = true;
 		return begin_anew(d, newest, e);
 	}
-	d->was_clean = !torn && d->mark.clean && d->mark.generation == d->gen && d->mark.offset == d->offset;
+	d->was_clean = closed_in_order(d, torn);
 	if (d->was_clean)
 		return 0;
 	/* Not closed in order, or open in another process: numbers up to the ceilings may have been shown. */

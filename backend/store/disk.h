@@ -22,7 +22,9 @@ enum rec_type {
 	REC_RESERVE = 6,  /* uidnext and modseq rise to at least these (written and made by disk.c after an
 			   * unclean end: numbers up to here may have been shown) */
 	REC_SIZE = 8,     /* the wire size of a message became known */
-	REC_STATE = 9,    /* last record of a snapshot: uidnext, modseq */
+	REC_STATE = 9,    /* last record of a snapshot: uidnext, modseq, floor */
+	REC_VANISHED = 10, /* in a snapshot: UIDs that were expunged before, in the order in which they went */
+	REC_TYPE_MAX = REC_VANISHED
 };
 #define REC_KW_MAX 64
 
@@ -47,6 +49,9 @@ struct rec { /* decoded; slices point into the buffer that was read */
 	struct str keyword;
 	/* RESERVE, STATE */
 	uint32_t uidnext;
+	uint64_t floor; /* STATE: expunges up to this modseq aren't known; a record of version 1 knows none */
+	/* VANISHED: uid to last; modseq is uid's, each further one's is greater by one */
+	uint32_t last;
 };
 void rec_put(struct buf *b, const struct rec *r);
 /* Takes the next record off *s. 1: *r is set; 0: s is empty; -1: torn or damaged here (s unchanged).

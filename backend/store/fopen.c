@@ -83,7 +83,7 @@ static void open_run(struct job *j)
 		f->wrote = !f->marked;
 		if (!f->marked)
 			f->clean[WATCH_NEW] = f->clean[WATCH_CUR] = -1;
-		f->changes_floor = f->f.modseq;
+		fold_opened_ring(f);
 	}
 	buf_deinit(&records);
 }

@@ -243,13 +243,16 @@ static void settle_known(struct sync *s, uint32_t off)
 	if (n.flags != m->flags || in_new != (bool)(m->state & MSG_IN_NEW) || !str_eq(extra, str_c(m->extra))) {
 		struct rec r = {.type = REC_FLAGS,
 				.uid = m->uid,
-				.modseq = n.flags != m->flags ? op_modseq(p) : m->modseq,
+				.modseq = m->modseq,
 				.flags = m->flags,
 				.add = n.flags & (uint8_t)~m->flags,
 				.del = m->flags & (uint8_t)~n.flags,
 				.in_new = in_new,
 				.extra = extra};
-		rec_put(&p->own, &r);
+		if (n.flags != m->flags)
+			op_put(p, &r);
+		else
+			rec_put(&p->own, &r);
 	}
 	note_odd(p, m->uid, &n, extra, in_new, name);
 }
@@ -287,14 +290,13 @@ static bool settle_fresh(struct sync *s, uint32_t off)
 	in_new = in_new && !claimed;
 	struct rec r = {.type = REC_ADD,
 			.uid = uid,
-			.modseq = op_modseq(p),
 			.base = n.base,
 			.extra = extra,
 			.flags = n.flags,
 			.in_new = in_new,
 			.internaldate = sb.st_mtime,
 			.size = (uint64_t)sb.st_size};
-	rec_put(&p->own, &r);
+	op_put(p, &r);
 	if (claimed)
 		*vec_push(&p->recent) = uid;
 	note_odd(p, uid, &n, extra, in_new, name);
@@ -369,8 +371,8 @@ static void settle_gone(struct sync *s)
 		bool in_new = fold_name(f, m, name);
 		if (fstatat(files_fd(f->files, in_new), name, &sb, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
 			continue;
-		struct rec r = {.type = REC_EXPUNGE, .uid = m->uid, .modseq = op_modseq(p)};
-		rec_put(&p->own, &r);
+		struct rec r = {.type = REC_EXPUNGE, .uid = m->uid};
+		op_put(p, &r);
 	}
 }
 

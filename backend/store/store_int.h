@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "backend/store/disk.h"
+#include "backend/store/history.h"
 #include "backend/store/index.h"
 #include "backend/store/maildir.h"
 #include "backend/store/store.h"
@@ -134,6 +135,7 @@ struct fold {
 	struct hmap *skipped; /* file names that are no messages, logged once */
 	VEC(struct change) changes;
 	uint64_t changes_floor; /* the ring knows every change with a modseq above this */
+	struct history gone;
 	size_t in_new;          /* messages with MSG_IN_NEW */
 	VEC(struct learnt) learnt; /* the loop's; taken over when an op is prepared */
 
@@ -215,10 +217,11 @@ struct op_part {
 	struct err reset_err;
 	bool reset, lost, appended;
 	uint32_t uidnext;  /* the next to give */
-	uint64_t modseq;   /* of this op's records; 0: none given yet */
+	uint64_t modseq;   /* the last one given to a record; 0: none yet */
 	uint16_t keywords; /* known ones, with those that own defines */
 	VEC(uint32_t) recent; /* uids of own records that are this process's \Recent */
 	VEC(struct odd_name) odd;
+	VEC(uint32_t) surprises; /* flags that came out otherwise than the origin knows: it is told, too */
 	VEC(struct str) new_kw; /* names that own defines (malloc'd) */
 };
 struct op {
@@ -248,7 +251,11 @@ bool op_tail(struct op *op); /* the same without a lock: only reads what others 
 int op_append(struct op *op, struct op_part *p, bool sync);
 /* I/O thread: the folder in memory is no longer the one on disk: sessions must leave. */
 void op_lost(struct op *op, struct op_part *p, const char *why);
-uint64_t op_modseq(struct op_part *p);
+/* Into part's own records with the next modseq. Each record has one of its own, in the order in which they are
+ * written: who has read the first half of them (another process, while we write) has seen all up to the
+ * last modseq in it. */
+void op_put(struct op_part *p, struct rec *r);
+void op_put_add(struct op_part *p, struct rec *r, const uint16_t *kw, size_t n); /* with any number of keywords */
 uint32_t op_uid(struct op_part *p); /* 0: the last UID has been given */
 void op_odd(struct op_part *p, uint32_t uid, const char *name);
 /* Number of a keyword, defined in p->own where it is new. -1: too many. */
@@ -264,6 +271,8 @@ struct apply_opts {
 void fold_apply(struct fold *f, struct str records, const struct apply_opts *o);
 void fold_apply_odd(struct fold *f, const struct odd_name *o);
 void fold_tell(struct fold *f, const struct folder_change *ch);
+void fold_tell_flags(struct fold *f, uint32_t uid); /* its flags are news to everybody */
+void fold_opened_ring(struct fold *f); /* the table was read from the disk */
 void fold_reap(struct fold *f); /* tombstones that all listeners have passed */
 void fold_clear(struct fold *f);
 const struct msg *fold_msg(const struct fold *f, uint32_t uid); /* NULL: none, or a tombstone */

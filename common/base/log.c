@@ -95,7 +95,7 @@ static void put_text(struct buf *b, struct str s)
 		buf_putc(b, '"');
 }
 
-static void put_courier(struct buf *b, struct str s)
+void log_escape(struct buf *b, struct str s)
 {
 	bool was_cut;
 	uint32_t cp;
@@ -178,7 +178,7 @@ static void put_courier_pair(struct buf *b, const struct log_kv *kv)
 
 	buf_printf(b, ", %s=%s", kv->key, brackets ? "[" : "");
 	if (is_text(kv))
-		put_courier(b, kv->s);
+		log_escape(b, kv->s);
 	else
 		put_number(b, kv);
 	if (brackets)

@@ -47,3 +47,6 @@ struct log_kv {
 void log_init(const char *program, enum log_sink sink, enum log_form form, enum log_level min);
 void log_event(enum log_level level, const char *event, const struct log_kv *kv, size_t n);
 void log_courier(enum log_level level, const char *event, const struct log_kv *kv, size_t n);
+/* As text goes into a line of LOG_COURIER, for lines that are put together elsewhere. */
+struct buf;
+void log_escape(struct buf *b, struct str s);

@@ -40,8 +40,8 @@ int ipcount_make(uint64_t addresses, int *own, int *shared)
 	if (*own < 0)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", *own);
-	/* Nobody can pull the ground from under the others' maps. */
-	if (ftruncate(*own, (off_t)(n * sizeof(struct bucket))) == 0 &&
+	/* Nobody can pull the ground from under the others' maps, nor open it anew to write. */
+	if (fchmod(*own, 0600) == 0 && ftruncate(*own, (off_t)(n * sizeof(struct bucket))) == 0 &&
 	    fcntl(*own, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
 		*shared = open(path, O_RDONLY | O_CLOEXEC);
 		if (*shared >= 0)

@@ -116,7 +116,7 @@ static void open_std_fds(void)
 		close(fd);
 }
 
-static void start_log(const char *program, const struct settings *s)
+void main_start_log(const char *program, const struct settings *s)
 {
 	static const char *const levels[L_LEVEL_N] = {"debug", "info", "warn", "error"};
 	enum log_level min = L_DEBUG;
@@ -153,7 +153,7 @@ enum main_mode main_init(int argc, char **argv, const char *program, struct sett
 		fprintf(stderr, "%s: %s\n", program, e.text);
 		exit(1);
 	}
-	start_log(program, s);
+	main_start_log(program, s);
 	if (!opts.child)
 		warn(buf_str(&warnings), opts.check || opts.print);
 	buf_deinit(&warnings);

@@ -22,3 +22,5 @@ enum main_mode main_init(int argc, char **argv, const char *program, struct sett
 /* The options that make a child program (proc_spawn) see the same settings; NULL-terminated. It
  * does not repeat warnings about them. */
 const char *const *main_child_args(void);
+/* The log again as the settings say, under another name. */
+void main_start_log(const char *program, const struct settings *s);

@@ -101,7 +101,8 @@ static struct culprit *touch(struct penalty *p, struct table *t, struct str key,
 		if (hmap_count(t->by_key) >= p->set->login_penalty_kept)
 			remove_culprit(t, list_entry(t->lru.next, struct culprit, lru));
 		c = xcalloc(1, sizeof(*c) + key.n + 1);
-		memcpy(c->key, key.p, key.n);
+		if (key.n)
+			memcpy(c->key, key.p, key.n);
 		list_init(&c->lru);
 		hmap_put(t->by_key, key, c);
 	}

@@ -3,23 +3,18 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include "common/base/base64.h"
-#include "common/base/log.h"
 #include "common/imap/reply.h"
 #include "frontend/login/auth_client.h"
+#include "frontend/login/loglines.h"
 #include "frontend/login/pump.h"
 #include "frontend/login/tlsconn.h"
 
-/* "LOGIN FAILED" is what fail2ban counts: only that the client's word for who it is was wrong. What
- * our own side can't do is "LOGIN DEFERRED", what the account may not is "LOGIN DENIED". */
-static void log_login(const struct login *l, enum log_level level, const char *event,
-		      const char *reason)
+static void log_login(const struct login *l, enum loglines_event event, const char *reason)
 {
-	const struct session *s = l->session;
+	struct loglines_login line = {event, l->user, l->method, reason,
+				      loop_now(l->session->worker->loop) - l->began_ms};
 
-	LOG_COURIER(level, event, L_S("user", l->user), L_B("ip", s->rip), L_P("port", s->rport),
-		    L_C("session", s->id), L_C("method", l->method),
-		    L_C("tls", session_secure(s) ? "1" : "0"),
-		    L_C("proxy", s->proxied ? s->proxied->addr : "none"), L_C("reason", reason));
+	loglines_login(l->session, &line);
 }
 
 static struct login *login_new(struct session *s, const struct login_start *st)
@@ -99,7 +94,7 @@ static void fail_malformed(struct login *l, const char *text)
 
 static void fail_temporarily(struct login *l, const char *reason)
 {
-	log_login(l, L_WARN, "LOGIN DEFERRED", reason);
+	log_login(l, LOGLINES_DEFERRED, reason);
 	fail(l, TEMPORARILY, 0);
 }
 
@@ -110,7 +105,7 @@ static void on_timeout(void *ctx)
 
 	/* Where the socket is on its way, imapd may be writing its OK just now: both must not answer. */
 	if (l->state == LOGIN_PASSED) {
-		log_login(l, L_WARN, "LOGIN DEFERRED", "backend timeout");
+		log_login(l, LOGLINES_DEFERRED, "backend timeout");
 		session_login_over(s);
 		return;
 	}
@@ -279,18 +274,19 @@ static void not_ok(struct login *l, const struct auth_answer *a)
 {
 	static const struct {
 		struct str code, text;
-		const char *event, *reason;
+		enum loglines_event event;
+		const char *reason;
 	} kinds[AUTH_RESULT_N] = {
 		[AUTH_MISMATCH] = {STR("AUTHENTICATIONFAILED"), STR("Login failed."),
-				   "LOGIN FAILED", "mismatch"},
-		[AUTH_UNKNOWN] = {STR("AUTHENTICATIONFAILED"), STR("Login failed."), "LOGIN FAILED",
-				  "unknown user"},
+				   LOGLINES_FAILED, "mismatch"},
+		[AUTH_UNKNOWN] = {STR("AUTHENTICATIONFAILED"), STR("Login failed."),
+				  LOGLINES_FAILED, "unknown user"},
 		[AUTH_IMPOSSIBLE] = {STR("AUTHENTICATIONFAILED"), STR("Login failed."),
-				     "LOGIN DENIED", "mechanism"},
-		[AUTH_TEMPFAIL] = {TEMPORARILY, "LOGIN DEFERRED", "authd"},
+				     LOGLINES_DENIED, "mechanism"},
+		[AUTH_TEMPFAIL] = {TEMPORARILY, LOGLINES_DEFERRED, "authd"},
 		[AUTH_DISABLED] = {STR("AUTHORIZATIONFAILED"), STR("Access disabled."),
-				   "LOGIN DENIED", "disabled"},
-		[AUTH_EXPIRED] = {STR("EXPIRED"), STR("The password has expired."), "LOGIN DENIED",
+				   LOGLINES_DENIED, "disabled"},
+		[AUTH_EXPIRED] = {STR("EXPIRED"), STR("The password has expired."), LOGLINES_DENIED,
 				  "expired"},
 	};
 
@@ -302,8 +298,7 @@ static void not_ok(struct login *l, const struct auth_answer *a)
 		fail_temporarily(l, "authd");
 		return;
 	}
-	log_login(l, a->result == AUTH_TEMPFAIL ? L_WARN : L_INFO, kinds[a->result].event,
-		  kinds[a->result].reason);
+	log_login(l, kinds[a->result].event, kinds[a->result].reason);
 	fail(l, a->code.n ? a->code : kinds[a->result].code,
 	     a->text.n ? a->text : kinds[a->result].text, a->delay_ms);
 }
@@ -317,7 +312,7 @@ void login_auth_answer(struct login *l, const struct auth_answer *a)
 	if (a->result != AUTH_OK) {
 		not_ok(l, a);
 	} else if (!is_this_host(a->mailhost)) {
-		log_login(l, L_WARN, "LOGIN DEFERRED", "served by another host");
+		log_login(l, LOGLINES_DEFERRED, "served by another host");
 		l->have_nonce = false;
 		fail(l, STR("UNAVAILABLE"), STR("This account is served by another host."), 0);
 	} else {
@@ -330,7 +325,7 @@ void login_taken(struct login *l)
 	struct session *s = l->session;
 
 	l->id = 0;
-	log_login(l, L_INFO, "LOGIN PASSED", "ok");
+	log_login(l, LOGLINES_PASSED, "ok");
 	if (s->tls) {
 		int fd = fcntl(conn_fd(s->conn), F_DUPFD_CLOEXEC, 3);
 
@@ -347,7 +342,7 @@ void login_refused(struct login *l, struct str code, struct str text)
 {
 	l->id = 0;
 	take_client_back(l);
-	log_login(l, L_WARN, "LOGIN DENIED", "refused by the backend");
+	log_login(l, LOGLINES_DENIED, "refused by the backend");
 	fail(l, code.n ? code : STR("UNAVAILABLE"), text, 0);
 }
 
@@ -355,7 +350,7 @@ void login_lost(struct login *l)
 {
 	l->id = 0;
 	if (l->state == LOGIN_PASSED) {
-		log_login(l, L_WARN, "LOGIN DEFERRED", "backend link lost");
+		log_login(l, LOGLINES_DEFERRED, "backend link lost");
 		session_login_over(l->session);
 		return;
 	}

@@ -7,6 +7,7 @@
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "common/sys/sandbox.h"
+#include "frontend/login/loglines.h"
 #include "frontend/login/worker.h"
 
 enum { SUP_FD = 3 };
@@ -54,9 +55,9 @@ int main(int argc, char **argv)
 	struct loop *loop;
 	struct worker *w;
 
-	/* The name in the log is that of Courier's login program: fail2ban knows it. */
-	if (main_init(argc, argv, "imaplogin", &set) == MAIN_CHECK)
+	if (main_init(argc, argv, "login", &set) == MAIN_CHECK)
 		return 0;
+	main_start_log(loglines_program(&set), &set);
 	raise_descriptor_limit();
 	/* Reads openssl.cnf and loads its tables while files can still be opened. */
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);

@@ -154,7 +154,9 @@ void proxied_wait(struct worker *w, const struct arrival *a)
 	w->nsessions++;
 	p->io = loop_io_new(w->loop, a->fd, LOOP_READ, on_readable, p);
 	p->timeout = loop_timer_new(w->loop, on_timeout, p);
-	loop_timer_set(p->timeout, w->set->proxy_timeout * 1000);
+	loop_timer_set(p->timeout, 1000 * (w->set->proxy_timeout < w->set->prelogin_timeout
+						   ? w->set->proxy_timeout
+						   : w->set->prelogin_timeout));
 }
 
 bool proxied_close_oldest(struct worker *w)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refused logins in the log, as fail2ban reads it: with its own filter for Courier and with ours (R98, R99, B70)."""
+"""Refused logins in the log, as fail2ban reads it: with its own filters and with ours (R98, R99, B70)."""
+import contextlib
 import json
 import os
 import re
@@ -11,10 +12,11 @@ import pytest
 
 from lib.front import Front
 from lib.imap import Imap
-from lib.server import TOP, free_port, wait_for
+from lib.server import TOP, Server, free_port, wait_for
 
 OURS = os.path.join(TOP, "deploy", "fail2ban", "filter.d", "posthouse.conf")
 THEIRS = "/etc/fail2ban/filter.d/courier-auth.conf"
+DOVECOTS = "/etc/fail2ban/filter.d/dovecot.conf"
 VICTIM = "203.0.113.99"
 
 NAMES = [
@@ -112,6 +114,23 @@ def test_json():
             json.loads(line)
 
 
+def test_dovecots_form():
+    """LOG_LOGIN=dovecot is for its filter, in files and in syslog, and what else reads such lines."""
+    with Front(LOG_LOGIN="dovecot").running() as front:
+        sources = attack(front)
+        with Imap(front.sslport, tls=True) as good:
+            good.login("demo")
+        front.backend.stop()
+        with come(front, "127.0.8.1") as c:
+            wait_for("no backend", lambda: c.cmd("LOGIN demo demo").text.startswith("[UNAVAILABLE]"))
+        assert re.search(r" dovecot\[\d+\] imap-login: Login: user=<demo>, method=LOGIN, rip=127\.0\.0\.1, "
+                         r"lip=127\.0\.0\.1, TLS, session=<\w+>", front.log())
+        assert "imap-login: Login deferred (" in front.log()
+        for path in (front.log_path, as_syslog(front.log_path)):
+            assert sorted(matched(DOVECOTS, path)) == sorted(sources), path
+        front.start_backend()
+
+
 def test_each_failure_is_seen():
     """One line for each refused attempt, over all connections of an address and behind a balancer."""
     port = free_port()
@@ -147,3 +166,34 @@ def test_our_own_faults_ban_nobody():
         for filter_path in (OURS, THEIRS):
             assert not matched(filter_path, front.log_path)
         front.start_backend()
+
+
+def test_sessions_in_the_log():
+    """LOGIN, and LOGOUT or DISCONNECTED with byte counts, as Courier's imapd writes them; a name stays one value."""
+    name = "a, ip=[%s]" % VICTIM
+    with contextlib.ExitStack() as stack:
+        server = Server(users=("demo", "%s:{PLAIN}x::::::maildir=odd" % name))
+        stack.callback(server.stop)
+        server.start()
+        server.deliver(b"Subject: one\n\n" + b"body\n" * 1000)
+        for tls in (False, True):
+            with Imap(server.sslport if tls else server.port, tls=tls) as c:
+                c.login()
+                c.ok("SELECT INBOX")
+                c.ok("FETCH 1 (ENVELOPE BODY.PEEK[HEADER])")
+                c.ok("FETCH 1 BODY.PEEK[TEXT]")
+                c.ok("LOGOUT")
+        with Imap(server.port) as c:
+            c.ok('LOGIN "%s" x' % name)
+        form = r" imapd\[\d+\] %s, user=%s, ip=\[127\.0\.0\.1\], port=\[\d+\], %s"
+        counts = r"headers=(\d+), body=(\d+), rcvd=(\d+), sent=(\d+), time=\d+, "
+        ends = wait_for("the ends", lambda: len(found := re.findall(
+            form % ("LOGOUT", "demo", counts) + ".*", server.log())) == 2 and found)
+        for headers, body, rcvd, sent in ends:
+            assert 20 < int(headers) < 500 and 5000 < int(body) < 7000
+            assert 50 < int(rcvd) < 500 and int(sent) > int(body) + int(headers)
+        logins = re.findall(form % ("LOGIN", "demo", "protocol=IMAP.*"), server.log())
+        assert ["starttls=1" in line for line in logins][-2:] == [False, True]
+        odd = re.escape(r"a\x2c ip\x3d\x5b%s\x5d" % VICTIM)
+        assert re.search(form % ("LOGIN", odd, "protocol=IMAP"), server.log())
+        wait_for("its end", lambda: re.search(form % ("DISCONNECTED", odd, counts), server.log()))

@@ -154,6 +154,7 @@ static enum cmd_next run(struct cmd *cmd)
 		poll_as_needed(i);
 		if (!view_tell(cmd->view, true))
 			return CMD_FULL;
+		view_tell_highest(cmd->view);
 	}
 	return CMD_WAIT;
 }

@@ -378,8 +378,17 @@ static bool emit_section(struct fetch_run *r, struct fetch_target *t, const stru
 
 static const char NO_ENVELOPE[] = "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)";
 
+static bool is_header(const struct fetch_item *it)
+{
+	return it->what == FETCH_ENVELOPE ||
+	       (it->what == FETCH_SECTION && it->section.text != IMAP_SECTION_ALL &&
+		it->section.text != IMAP_SECTION_TEXT);
+}
+
 static bool emit_item(struct fetch_run *r, struct fetch_target *t, const struct fetch_item *it)
 {
+	size_t before = r->out.n;
+
 	if (t->had_item || r->item)
 		buf_putc(&r->out, ' ');
 	buf_str_put(&r->out, it->label);
@@ -403,6 +412,8 @@ static bool emit_item(struct fetch_run *r, struct fetch_target *t, const struct 
 		ok = emit_section(r, t, it);
 		break;
 	}
+	if (is_header(it))
+		r->header_bytes += r->out.n - before;
 	r->item++;
 	return ok;
 }

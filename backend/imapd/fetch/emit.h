@@ -33,6 +33,7 @@ struct fetch_run {
 	struct fetch_target *targets;
 	size_t n, at;        /* at: the target in hand */
 	struct buf out;
+	size_t header_bytes; /* of out: headers and envelopes, for the log; the caller sets it back */
 	/* the message in hand */
 	bool open, parsed;
 	int fd;

@@ -22,7 +22,9 @@ struct search {
 	struct search_target target[BATCH];
 	uint8_t *known;           /* BATCH x leaves */
 	size_t n;
+	uint64_t modseq[BATCH];   /* of the targets */
 	VEC(uint32_t) hits;       /* UIDs */
+	uint64_t highest;         /* of their modseqs */
 	int error;
 };
 
@@ -85,6 +87,8 @@ static enum search_truth memory_leaf(void *ctx, const struct search_node *n)
 		if (!m->wire && m->size)
 			return SEARCH_MAYBE;
 		return (int64_t)m->wire > n->from && (int64_t)m->wire < n->to;
+	case SEARCH_MODSEQ:
+		return (int64_t)m->modseq >= n->from;
 	default:
 		return SEARCH_MAYBE;
 	}
@@ -102,6 +106,13 @@ static void note_leaves(struct noting *k, const struct search_node *n)
 		note_leaves(k, kid);
 	if (n->op > SEARCH_NOT)
 		k->known[n->leaf] = (uint8_t)memory_leaf(&k->l, n);
+}
+
+static void hit(struct search *s, uint32_t uid, uint64_t modseq)
+{
+	*vec_push(&s->hits) = uid;
+	if (modseq > s->highest)
+		s->highest = modseq;
 }
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
@@ -128,6 +139,7 @@ static void batch_add(struct search *s, const struct looking *l)
 
 	*t = (struct search_target){.known = k.known};
 	note_leaves(&k, s->prog.root);
+	s->modseq[s->n] = l->m->modseq;
 	msg_ref_fill(view_folder(l->view), l->m, s->files, &t->ref);
 	s->n++;
 }
@@ -142,7 +154,7 @@ static enum cmd_next batch_end(struct cmd *cmd)
 		if (t->wire)
 			folder_learn_wire(f, t->ref.uid, t->wire);
 		if (t->hit)
-			*vec_push(&s->hits) = t->ref.uid;
+			hit(s, t->ref.uid, s->modseq[i]);
 		if (t->error == ENOENT)
 			folder_suspect(f, t->ref.uid);
 		else if (t->error)
@@ -164,6 +176,7 @@ static enum cmd_next search_answer(struct cmd *cmd)
 		    L_C("folder", view_folder(cmd->view)->name), L_C("error", strerror(s->error)));
 		return cmd_no(cmd, "[UNAVAILABLE] Some messages could not be read");
 	}
+	size_t shown_n = 0;
 	buf_puts(out, "* SEARCH");
 	for (size_t i = 0; i < s->hits.n; i++) {
 		uint32_t shown = cmd->uid ? s->hits.a[i] : view_seq_of_uid(cmd->view, s->hits.a[i]);
@@ -171,7 +184,10 @@ static enum cmd_next search_answer(struct cmd *cmd)
 			continue;
 		buf_putc(out, ' ');
 		buf_u64(out, shown);
+		shown_n++;
 	}
+	if (s->prog.modseq && shown_n)
+		buf_printf(out, " (MODSEQ %llu)", (unsigned long long)s->highest);
 	buf_puts(out, "\r\n");
 	return cmd_ok(cmd, "SEARCH done.");
 }
@@ -196,7 +212,7 @@ static enum cmd_next search_next(struct cmd *cmd)
 		else if (t == SEARCH_YES && s->n) /* in order behind those that are being looked at */
 			batch_add(s, &l);
 		else if (t == SEARCH_YES)
-			*vec_push(&s->hits) = l.m->uid;
+			hit(s, l.m->uid, l.m->modseq);
 	}
 	return s->n ? batch_submit(cmd) : search_answer(cmd);
 }
@@ -209,6 +225,15 @@ static void resolve_sets(struct cmd *cmd, struct search_program *p)
 		imap_seqset_resolve(&n->set, n->op == SEARCH_UIDS ? view_max_uid(cmd->view)
 								 : view_exists(cmd->view));
 	}
+}
+
+/* VANISHED must not come while a UID SEARCH speaks of message numbers (RFC 7162 3.2.10.2). */
+static bool has_numbers(const struct search_program *p)
+{
+	for (size_t i = 0; i < p->nsets; i++)
+		if (p->sets[i]->op == SEARCH_NUMBERS)
+			return true;
+	return false;
 }
 
 static bool numbers_exist(struct cmd *cmd, const struct search_program *p)
@@ -238,9 +263,12 @@ enum cmd_next search_start(struct cmd *cmd)
 	case SEARCH_PARSED:
 		break;
 	}
+	if (s->prog.modseq)
+		client_enable(cmd->c, false);
 	resolve_sets(cmd, &s->prog);
 	if (!numbers_exist(cmd, &s->prog))
 		return cmd_bad(cmd, "A message number is beyond the folder's end");
+	cmd->numbers = cmd->c->qresync && has_numbers(&s->prog);
 	struct mime_limits limits = mime_limits_of(cmd->im->set);
 	s->matcher = search_matcher_new(&s->prog, &limits, cmd->im->store);
 	s->known = xcalloc(BATCH, s->prog.leaves + 1);

@@ -23,6 +23,15 @@ def free_port():
         return s.getsockname()[1]
 
 
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
 def wait_for(what, condition, seconds=15.0):
     """Waits until condition() is true (its value is returned), at most so long."""
     end = time.monotonic() + seconds
@@ -60,7 +69,7 @@ class Server:
             "RUNDIR": self.run, "CACHEDIR": self.dir, "PASSWD_FILE": self.passwd,
             "MAIL_UID": MAIL_UID, "MAIL_GID": MAIL_UID if ROOT else os.getgid(),
             "MAIL_HOME": self.mail + "/%u", "TLS_CERTFILE": os.path.join(self.dir, "tls.pem"),
-            "LOGIN_FAILURE_DELAY": 50, "LOGIN_WORKERS": 1, "MAXPERIP": 1000,
+            "LOGIN_FAILURE_DELAY": 50, "LOGIN_PENALTY_MAX": 200, "LOGIN_WORKERS": 1, "MAXPERIP": 1000,
         }
         if ROOT:
             self.settings.update(LOGIN_USER=61901, AUTH_USER=61902, NOTIFY_USER=61903)
@@ -151,6 +160,15 @@ class Server:
                 up = table[up][0]
             if up in mine and name.startswith(program) and state != "Z":
                 found.append(pid)
+        return found
+
+    def imapds(self, maildir):
+        """Those that serve this Maildir."""
+        found = []
+        for pid in self.pids("imapd"):
+            with contextlib.suppress(OSError):
+                if os.path.samefile("/proc/%d/cwd" % pid, maildir):
+                    found.append(pid)
         return found
 
     # ---- mail --------------------------------------------------------------------------------------

@@ -74,6 +74,42 @@ static void test_escapes(void **state)
 	expect_json(STR("caf\xc3\xa9 \xe2\x80\xa8"), "\"caf\xc3\xa9 \\u2028\"");
 }
 
+/* What LOG_COURIER writes, without the head of the line. */
+static void expect_courier(struct str user, const char *text)
+{
+	char out[4096], want[2048];
+	const char *at;
+	int fd = memfd_create("log", 0), saved = dup(2);
+	ssize_t n;
+
+	log_init("test", LOG_SINK_STDERR, LOG_FORM_KV, L_INFO);
+	dup2(fd, 2);
+	LOG_COURIER(L_INFO, "LOGIN FAILED", L_S("user", user), L_B("ip", "192.0.2.1"), L_P("port", 7),
+		    L_U("n", 3));
+	dup2(saved, 2);
+	close(saved);
+	n = pread(fd, out, sizeof out - 1, 0);
+	close(fd);
+	assert_true(n > 0);
+	out[n] = '\0';
+	at = strstr(out, " LOGIN FAILED, ");
+	assert_non_null(at);
+	snprintf(want, sizeof want, " LOGIN FAILED, user=%s, ip=[192.0.2.1], port=[7], n=3\n", text);
+	assert_string_equal(at, want);
+}
+
+static void test_courier(void **state)
+{
+	expect_courier(STR("demo"), "demo");
+	expect_courier(STR(""), "");
+	expect_courier(STR("J. R. caf\xc3\xa9"), "J. R. caf\xc3\xa9");
+	expect_courier(STR("x, ip=[1.2.3.4]"), "x\\x2c ip\\x3d\\x5b1.2.3.4\\x5d");
+	expect_courier(STR("\"\\<>"), "\\x22\\x5c\\x3c\\x3e");
+	expect_courier(STR("a\r\nb\xe2\x80\xa8\x7f"), "a\\x0d\\x0ab\\xe2\\x80\\xa8\\x7f");
+	expect_courier(STR("\xff\xc3("), "\\xff\\xc3(");
+	expect_courier(str_mem("a\0b", 3), "a\\x00b");
+}
+
 static void test_cut(void **state)
 {
 	char big[3000];
@@ -113,6 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escapes),
+		cmocka_unit_test(test_courier),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_assertion),
 	};
