@@ -109,7 +109,7 @@ run() {
 }
 
 # ---- packages ------------------------------------------------------------------------------------
-packages='gcc make libc6-dev libev-dev libssl-dev libcrypt-dev libutf8proc-dev libcurl4-openssl-dev libhiredis-dev libjansson-dev openssl python3'
+packages='gcc make libc6-dev libev-dev libssl-dev libcrypt-dev libutf8proc-dev libcurl4-openssl-dev libhiredis-dev libjansson-dev libargon2-dev openssl python3'
 missing=''
 if [ "$install" = 1 ] && command -v dpkg-query >/dev/null 2>&1; then
     for p in $packages; do

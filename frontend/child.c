@@ -107,8 +107,8 @@ void child_send_server_certs(struct frontend *f, int memfd)
 
 void child_send_passwd(struct frontend *f)
 {
-	if (f->passwd.fd >= 0)
-		send_fds(&f->authd, SUP_PASSWD_FILE, STR(""), &f->passwd.fd, 1);
+	if (f->accounts.fd >= 0)
+		send_fds(&f->authd, SUP_PASSWD_FILE, STR(""), &f->accounts.fd, 1);
 }
 
 void child_send_access(struct child *worker)

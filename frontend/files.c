@@ -126,9 +126,8 @@ static int look_access(struct frontend *f, bool force, struct err *e)
 
 int files_open(struct frontend *f, struct err *e)
 {
-	f->passwd = (struct watched){.path = f->set->passwd_file, .fd = -1};
 	f->access = (struct watched){.path = f->set->imapaccessfile, .fd = -1};
-	if (look(&f->passwd, true, e) < 0 || look_access(f, true, e) < 0)
+	if (accounts_open(f, e) < 0 || look_access(f, true, e) < 0)
 		return -1;
 	return certs_open(f, e) || trust_open(f, e) || tickets_open(f, e) ? -1 : 0;
 }
@@ -158,16 +157,9 @@ static void look_again_at_access(struct frontend *f, bool force)
 
 void files_look(struct frontend *f, bool force)
 {
-	struct err e;
-	int passwd;
-
 	certs_look(f, force);
 	trust_look(f, force);
 	tickets_look(f, force);
-	passwd = look(&f->passwd, force, &e);
-	if (passwd < 0)
-		files_complain(&f->passwd_fault, "file not read again", f->set->passwd_file, &e);
-	if (passwd > 0)
-		child_send_passwd(f);
+	accounts_look(f, force);
 	look_again_at_access(f, force);
 }

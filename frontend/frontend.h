@@ -10,6 +10,7 @@
 #include "common/io/link.h"
 #include "common/ipc/control.h"
 #include "common/ipc/supervise.h"
+#include "frontend/accounts.h"
 
 #define PORTS_MAX 16
 
@@ -47,7 +48,7 @@ struct watched { /* a file that children get as a descriptor; once a second some
 		int64_t s, ns;
 		uint32_t mode;
 	} seen; /* when it was opened last */
-	int fd; /* passwd-file and access file: open, or -1 */
+	int fd; /* access file: open, or -1 */
 };
 
 struct frontend {
@@ -58,8 +59,9 @@ struct frontend {
 	struct child authd;
 	struct child *workers;
 	unsigned nworkers;
-	struct watched passwd, access;
-	char *passwd_fault, *access_fault;
+	struct accounts accounts;
+	struct watched access;
+	char *access_fault;
 	uint64_t ipcount_key[2]; /* for the workers' tables of connections per address */
 	int rundir;
 	struct loop_timer *tick;
@@ -113,6 +115,9 @@ void trust_send(struct child *c);
 int tickets_open(struct frontend *f, struct err *e);
 void tickets_look(struct frontend *f, bool force);
 void tickets_send(struct child *worker);
+
+/* authd_check.c: runs authd --check, which knows what its modules want. */
+int authd_check(struct err *e);
 
 /* revoke.c */
 void revoke_request(struct frontend *f, struct control_client *who,

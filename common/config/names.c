@@ -5,7 +5,7 @@
 
 /* Of Courier's imapd, imapd-ssl, pop3d, pop3d-ssl: about its own processes and build. */
 static const char *const dead[] = {
-	"AUTHSERVICE", "COURIERTLS", "HEADERFROM_ORIG", "IMAPDEBUGFILE", "IMAPDSSLSTART", "IMAPDSTART",
+	"COURIERTLS", "HEADERFROM_ORIG", "IMAPDEBUGFILE", "IMAPDSSLSTART", "IMAPDSTART",
 	"IMAP_BROKENUIDV", "IMAP_CAPABILITY_TLS", "IMAP_MAILBOX_SANITY_CHECK", "IMAP_OBSOLETE_CLIENT",
 	"IMAP_STARTTLS", "IMAP_ULIMITD", "LOGGEROPTS", "PIDFILE", "POP3DSSLSTART", "POP3DSTART", "PRERUN",
 	"PROTOCOL", "SMAP_CAPABILITY", "SSLLOGGEROPTS", "SSLPIDFILE", "TCPDOPTS", "TLS_CACHEFILE",
@@ -32,15 +32,12 @@ static bool listed(const char *const *list, size_t n, struct str name)
 
 enum names_kind names_classify(struct str name)
 {
-	uint64_t port;
-
 	if (str_eq(name, STR("IMAP_USERLOCKS")))
 		return NAMES_SLIP;
 	if (listed(later, ARRAY_LEN(later), name))
 		return NAMES_LATER;
-	/* AUTHSERVICE143 and the like; names with _ORIG are for the web administration. */
-	if (listed(dead, ARRAY_LEN(dead), name) || str_ends(name, STR("_ORIG")) ||
-	    (str_starts(name, STR("AUTHSERVICE")) && str_u64(str_from(name, 11), &port)))
+	/* Names with _ORIG are for the web administration. */
+	if (listed(dead, ARRAY_LEN(dead), name) || str_ends(name, STR("_ORIG")))
 		return NAMES_DEAD;
 	return NAMES_UNKNOWN;
 }

@@ -9,6 +9,7 @@
 
 struct chain;
 struct clientcert;
+struct oauth;
 struct penalty;
 struct penalty_redis;
 struct redis;
@@ -23,6 +24,7 @@ struct authd {
 	struct clientcert *clientcert;
 	struct redis *redis;		     /* NULL: no REDIS_URL */
 	struct penalty_redis *penalty_redis; /* NULL: LIMITS_SHARED=local */
+	struct oauth *oauth; /* NULL: no tokens are taken */
 	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
 	struct list requesters;

@@ -238,7 +238,8 @@ static int read_headers(struct http_provider *hp, struct err *e)
 		rest = str_from(rest, n + (bar == rest.p + n ? 3 : 1));
 		if (!line.n)
 			continue;
-		if (str_find(line, ':') == line.n || line.p[0] == ':')
+		if (str_find(line, ':') == line.n || line.p[0] == ':' ||
+		    str_find(line, '\r') < line.n)
 			return err_set(
 				e, EINVAL,
 				"HTTP_AUTH_HEADERS: \"Name: value\" is wanted, with \" | \" between two of them");
@@ -281,7 +282,8 @@ struct provider *http_provider_new(struct loop *l, const struct settings *set,
 	hp->provider = (struct provider){
 		.name = "http",
 		.kinds = CHECK_BIT(CHECK_PASSWORD) | CHECK_BIT(CHECK_CRAM) |
-			 CHECK_BIT(CHECK_TRUSTED) | (hp->json ? CHECK_BIT(CHECK_SCRAM) : 0),
+			 CHECK_BIT(CHECK_TRUSTED) |
+			 (hp->json && set->http_auth_scram ? CHECK_BIT(CHECK_SCRAM) : 0),
 		.start = start,
 		.cancel = cancel,
 		.free = free_provider,
