@@ -201,4 +201,4 @@ help: ## this list
 
 .PHONY: all no-argon2 man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
 .SECONDARY:
--include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(BENCH_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))
