@@ -159,6 +159,7 @@ bool cache_key_make(const struct cache *c, const struct check *ck, struct cache_
 		if (p[0] == '%' && p[1])
 			put_letter(&b, *++p, ck);
 	put_part(&b, secret_str(&ck->password));
+	put_part(&b, ck->peer.cert); /* endpoints are told of it */
 	mac = HMAC(EVP_sha256(), c->secret, sizeof(c->secret), (const uint8_t *)b.p + b.off, b.n,
 		   key->bytes, &n);
 	buf_wipe(&b);
