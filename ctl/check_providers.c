@@ -56,8 +56,8 @@ static const char *try_host(const char *host, uint16_t port)
 static void say(struct check *k, const char *item, const char *where, const char *fault)
 {
 	if (fault)
-		check_say(k, CHECK_FAULT, item, "%s: %s; is it running, and is the name right?", where,
-			  fault);
+		check_say(k, CHECK_FAULT, item, "%s: %s; is it running, and is the name right?",
+			  where, fault);
 	else
 		check_say(k, CHECK_OK, item, "%s takes connections", where);
 }
