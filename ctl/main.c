@@ -13,8 +13,12 @@ static const struct {
 } verbs[] = {
 	{"check", ctl_check, "",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
-	{"passwd", ctl_passwd, "[--hash yescrypt|sha512crypt|bcrypt] [-f FILE] [USER]",
-	 "set USER's password in PASSWD_FILE; without USER print the hash"},
+	{"mkcert", ctl_mkcert, "[-f FILE] [--cn NAME] [NAME...]",
+	 "make a self-signed certificate in TLS_CERTFILE (localhost), unless there is one"},
+	{"passwd", ctl_passwd,
+	 "[--scheme NAME] [--generate] [--app NAME [--services LIST]] [-f FILE] [USER],\n"
+	 "         --delete [--app NAME] USER, --disable USER, --enable USER, --list [USER]",
+	 "accounts and app passwords of PASSWD_FILE; without USER print the hash of a password"},
 	{"kick", ctl_kick, "user NAME | session ID | address IP", "end sessions"},
 	{"revoke", ctl_revoke, "USER",
 	 "after a password was changed or an account locked: forget what is kept of it, end its sessions"},

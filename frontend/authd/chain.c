@@ -329,6 +329,7 @@ static void cram_verified(struct flight *f)
 			r = AUTH_MISMATCH;
 			break;
 		case PWHASH_UNKNOWN:
+		case PWHASH_COSTLY:
 			break;
 		}
 	}

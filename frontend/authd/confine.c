@@ -3,13 +3,17 @@
 #include <fcntl.h>
 #include "common/base/ensure.h"
 #include "common/sys/sandbox.h"
+#include "frontend/authd/authlib_provider.h"
 #include "frontend/authd/http_provider.h"
+#include "frontend/authd/oauth/oauth.h"
 #include "frontend/authd/redis_service.h"
 
 /* Each adds what it needs, as the settings say. Unix sockets need nothing: Landlock lets them pass. */
 static void (*const needs[])(const struct settings *set, struct confine_needs *n) = {
 	http_provider_needs,
 	redis_service_needs,
+	authlib_provider_needs,
+	oauth_needs,
 };
 
 /* Whole directories, since these files are replaced by renaming (and resolv.conf is often a link). The
@@ -34,12 +38,13 @@ static size_t add_rules(struct sandbox_rule *rules, size_t n, const char *const 
 	return n;
 }
 
-int confine(const struct settings *set, int rundir, struct err *e)
+int confine(const struct settings *set, int rundir, int more, struct err *e)
 {
-	struct sandbox_rule rules[1 + ARRAY_LEN(name_files) + ARRAY_LEN(trust_files)] = {
-		{rundir, SANDBOX_READ}};
+	struct sandbox_rule rules[2 + ARRAY_LEN(name_files) + ARRAY_LEN(trust_files)] = {
+		{rundir, SANDBOX_READ}, {more, SANDBOX_READ}};
+	const size_t given = more >= 0 ? 2 : 1;
 	struct confine_needs n = {false};
-	size_t nrules = 1;
+	size_t nrules = given;
 	int rc;
 
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
@@ -49,7 +54,7 @@ int confine(const struct settings *set, int rundir, struct err *e)
 	if (n.trust)
 		nrules = add_rules(rules, nrules, trust_files, ARRAY_LEN(trust_files));
 	rc = sandbox_fs(rules, nrules, !n.tcp, e);
-	for (size_t i = 1; i < nrules; i++)
+	for (size_t i = given; i < nrules; i++)
 		close(rules[i].fd);
 	return rc;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/passwd_file.h"
 #include "common/base/ensure.h"
+#include "frontend/authd/account.h"
 #include "frontend/authd/username.h"
 
 /* A number that fits a uid or gid (all ones is "no id" to the kernel), or nothing. */
@@ -30,9 +31,29 @@ static const char *check(const struct passwd_entry *e, struct str line)
 	return NULL;
 }
 
+/* e: the app password's own line. */
+static const char *add_app(struct passwd_file *f, const struct passwd_entry *e, struct str name)
+{
+	struct passwd_entry *account = hmap_get(f->users, e->user);
+	struct passwd_app **at, *app;
+	unsigned n = 0;
+
+	if (!account)
+		return "app password of an account that no line before it describes";
+	for (at = &account->apps; *at; at = &(*at)->next, n++)
+		if (str_eq((*at)->name, name))
+			return "this account has an app password of this name already";
+	if (!name.n || n == PASSWD_APPS_MAX)
+		return name.n ? "too many app passwords" : "app password without a name";
+	app = arena_new(&f->arena, struct passwd_app);
+	*app = (struct passwd_app){name, e->hash, e->options, NULL};
+	*at = app;
+	return NULL;
+}
+
 static const char *add_line(struct passwd_file *f, struct str line)
 {
-	struct str rest = line;
+	struct str rest = line, app;
 	struct passwd_entry *e;
 	const char *why;
 
@@ -52,6 +73,9 @@ static const char *add_line(struct passwd_file *f, struct str line)
 	why = check(e, line);
 	if (why)
 		return why;
+	app = account_option(e->options, "app");
+	if (app.p)
+		return add_app(f, e, app);
 	if (hmap_get(f->users, e->user))
 		return "user is there already";
 	hmap_put(f->users, e->user, e);
@@ -67,6 +91,7 @@ struct passwd_file *passwd_file_parse(struct str text, passwd_fault_fn *fault, v
 	struct str rest = arena_str(&f->arena, text);
 	unsigned number = 0;
 
+	f->size = text.n;
 	f->users = hmap_new();
 	while (rest.p) {
 		struct str line = str_split(&rest, '\n');

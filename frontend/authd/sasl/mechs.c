@@ -2,7 +2,18 @@
 #include "frontend/authd/sasl/mechs.h"
 #include "common/base/ensure.h"
 
-static const struct mech *const mechs[] = {&mech_plain, &mech_login};
+static const struct mech *const mechs[] = {
+	&mech_plain,
+	&mech_login,
+	&mech_cram_md5,
+	&mech_scram_sha_1,
+	&mech_scram_sha_1_plus,
+	&mech_scram_sha_256,
+	&mech_scram_sha_256_plus,
+	&mech_external,
+	&mech_oauthbearer,
+	&mech_xoauth2,
+};
 
 unsigned mech_possible(const struct settings *set, unsigned kinds)
 {

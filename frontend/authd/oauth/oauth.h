@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oauth: whose access token is this? A JWT is checked against the issuer's keys (keyset.h) where those
+ * are set, everything else by asking the introspection endpoint (introspect.h). Answers are remembered
+ * (tokencache.h), and however many connections show one token at once, it is checked once.
+ */
+#pragma once
+#include "common/base/list.h"
+#include "common/config/settings.h"
+#include "frontend/authd/oauth/claims.h"
+
+#define OAUTH_TOKEN_MAX 16384
+
+struct confine_needs;
+struct jobs;
+struct loop;
+struct oauth;
+
+/* Do the settings make tokens possible? */
+bool oauth_configured(const struct settings *set);
+/* Reads the files that the settings name: before the process is locked in. NULL: not configured, or
+ * (e->text is not empty) something is wrong. Lives as long as the process. */
+struct err;
+struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings *set,
+			struct err *e);
+/* A directory that has to stay readable when the process is locked in; -1: none. */
+int oauth_directory(const struct oauth *o);
+
+void oauth_needs(const struct settings *set, struct confine_needs *n);
+
+struct oauth_waiter {
+	void (*done)(struct oauth_waiter *w);
+	struct list link; /* oauth.c's */
+	/* The answer. user is whom the token names; valid until done returns. why: for the log. */
+	enum oauth_verdict verdict;
+	struct str user;
+	const char *why;
+};
+/* True: the answer is there, and done is not called; valid until the next call. */
+bool oauth_check(struct oauth *o, struct str token, struct oauth_waiter *w);
+void oauth_leave(struct oauth_waiter *w); /* done is not called any more */
+/* Tokens of this user (p == NULL: of all) have to be checked anew. */
+void oauth_forget(struct oauth *o, struct str user);
