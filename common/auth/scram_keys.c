@@ -84,6 +84,12 @@ bool scram_keys_match(const struct scram_keys *k, struct str password)
 	return same;
 }
 
+bool scram_keys_same_offer(const struct scram_keys *a, const struct scram_keys *b)
+{
+	return a->hash == b->hash && a->iterations == b->iterations && a->salt_n == b->salt_n &&
+	       memcmp(a->salt, b->salt, a->salt_n) == 0;
+}
+
 /* ---- as text --------------------------------------------------------------------------------------- */
 
 /* What is behind the scheme's name; *rfc: with $ around. p == NULL: it is no SCRAM form. */

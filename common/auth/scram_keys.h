@@ -39,6 +39,9 @@ void scram_keys_make(struct scram_keys *k, enum scram_hash h, uint32_t iteration
 /* Does it belong to this password? Slow; constant time beside that. */
 bool scram_keys_match(const struct scram_keys *k, struct str password);
 
+/* Same iteration count and salt: a client that was told of one can prove either. */
+bool scram_keys_same_offer(const struct scram_keys *a, const struct scram_keys *b);
+
 /* Either form. False: it is none, or its numbers are out of bounds. */
 bool scram_keys_parse(struct scram_keys *k, struct str text);
 /* Whether text begins as one of the forms does. */

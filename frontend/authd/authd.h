@@ -24,8 +24,8 @@ struct authd {
 	struct clientcert *clientcert;
 	struct redis *redis;		     /* NULL: no REDIS_URL */
 	struct penalty_redis *penalty_redis; /* NULL: LIMITS_SHARED=local */
-	struct oauth *oauth; /* NULL: no tokens are taken */
-	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
+	struct oauth *oauth;		     /* NULL: no tokens are taken */
+	struct provider *passwd;	     /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
 	struct list requesters;
 	unsigned mechanisms; /* SASL_BIT of those that are offered */

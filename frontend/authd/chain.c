@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/chain.h"
+#include "common/imap/saslname.h"
 #include "common/base/hmap.h"
 #include "common/base/log.h"
 #include "common/ipc/wire.h"
@@ -75,6 +76,18 @@ unsigned chain_kinds(const struct chain *ch)
 	for (size_t i = 0; i < ch->providers.n; i++)
 		kinds |= ch->providers.a[i]->kinds;
 	return kinds;
+}
+
+unsigned chain_unsuited(const struct chain *ch)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < ch->providers.n; i++) {
+		const struct provider *p = ch->providers.a[i];
+
+		bits |= p->unsuited | (p->kinds & CHECK_BIT(CHECK_SCRAM) ? 0 : SASL_BITS_SCRAM);
+	}
+	return bits;
 }
 
 unsigned chain_pending(const struct chain *ch)

@@ -39,6 +39,8 @@ struct chain_waiter {
 struct chain *chain_new(struct authd *ad);
 void chain_add(struct chain *ch, struct provider *p); /* behind those that are there; owned */
 void chain_free(struct chain **ch);
+/* SASL_BIT of the mechanisms that don't work for every account. */
+unsigned chain_unsuited(const struct chain *ch);
 unsigned chain_kinds(const struct chain *ch); /* CHECK_BIT of all that some provider can answer */
 void chain_counts(const struct chain *ch,
 		  struct buf *out);		/* appends wire_count pairs for posthousectl */

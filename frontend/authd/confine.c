@@ -38,13 +38,23 @@ static size_t add_rules(struct sandbox_rule *rules, size_t n, const char *const 
 	return n;
 }
 
-int confine(const struct settings *set, int rundir, int more, struct err *e)
+static size_t add_directory_of(struct sandbox_rule *rules, size_t n, const char *file)
+{
+	size_t slash = str_rfind(str_c(file), '/');
+	char *dir = file[slash] ? str_dup(str_mem(file, slash ? slash : 1)) : xstrdup(".");
+	const char *one = dir;
+
+	n = add_rules(rules, n, &one, 1);
+	free(dir);
+	return n;
+}
+
+int confine(const struct settings *set, int rundir, struct err *e)
 {
 	struct sandbox_rule rules[2 + ARRAY_LEN(name_files) + ARRAY_LEN(trust_files)] = {
-		{rundir, SANDBOX_READ}, {more, SANDBOX_READ}};
-	const size_t given = more >= 0 ? 2 : 1;
+		{rundir, SANDBOX_READ}};
 	struct confine_needs n = {false};
-	size_t nrules = given;
+	size_t nrules = 1;
 	int rc;
 
 	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
@@ -53,8 +63,10 @@ int confine(const struct settings *set, int rundir, int more, struct err *e)
 		nrules = add_rules(rules, nrules, name_files, ARRAY_LEN(name_files));
 	if (n.trust)
 		nrules = add_rules(rules, nrules, trust_files, ARRAY_LEN(trust_files));
+	if (n.file)
+		nrules = add_directory_of(rules, nrules, n.file);
 	rc = sandbox_fs(rules, nrules, !n.tcp, e);
-	for (size_t i = given; i < nrules; i++)
+	for (size_t i = 1; i < nrules; i++)
 		close(rules[i].fd);
 	return rc;
 }

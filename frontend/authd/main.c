@@ -13,8 +13,8 @@
 #include "frontend/authd/clientcert.h"
 #include "frontend/authd/confine.h"
 #include "frontend/authd/http_provider.h"
-#include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/oauth/oauth.h"
+#include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/penalty_redis.h"
 #include "frontend/authd/pwhash.h"
@@ -40,7 +40,7 @@ static void lock_in(struct authd *ad, int rundir)
 	struct err e;
 
 	signer_rundir(&ad->signer, rundir);
-	if (strcmp(ad->set->sandbox, "off") == 0 || confine(ad->set, rundir, oauth_directory(ad->oauth), &e) == 0)
+	if (strcmp(ad->set->sandbox, "off") == 0 || confine(ad->set, rundir, &e) == 0)
 		return;
 	if (e.code != ENOSYS)
 		fail("sandbox", e.text);
@@ -123,6 +123,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 			return -1;
 		lock_in(ad, take_fd(m));
 		connect_redis(ad);
+		oauth_start(ad->oauth);
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
@@ -147,9 +148,20 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
+static void offer_mechanisms(struct authd *ad)
+{
+	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain), chain_unsuited(ad->chain));
+}
+
 static void passwd_loaded(void *ctx)
 {
-	revoke_all_cached(ctx, "passwd-file");
+	struct authd *ad = ctx;
+	unsigned before = ad->mechanisms;
+
+	revoke_all_cached(ad, "passwd-file");
+	offer_mechanisms(ad);
+	if (ad->mechanisms != before)
+		requests_tell_mechanisms(ad);
 }
 
 static struct provider *make_provider(struct authd *ad, struct str name,
@@ -184,7 +196,7 @@ static void make_providers(struct authd *ad, const struct http_files *files)
 		if (name.n)
 			chain_add(ad->chain, make_provider(ad, name, files));
 	}
-	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
+	offer_mechanisms(ad);
 }
 
 static void make_oauth(struct authd *ad)
@@ -226,7 +238,8 @@ int main(int argc, char **argv)
 	struct err e;
 
 	mode = main_init(argc, argv, "authd", &set);
-	if (redis_service_check(&set, &e))
+	if (redis_service_check(&set, &e) || oauth_settings_check(&set, &e) ||
+	    mech_settings_check(&set, &e))
 		fail("settings", e.text);
 	if (http_files_read(&files, &set, &e))
 		fail("settings", e.text);

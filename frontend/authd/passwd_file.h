@@ -24,8 +24,9 @@ struct passwd_entry {
 };
 struct passwd_file {
 	struct arena arena;
-	size_t size;		/* of the text */
-	struct hmap *users;	/* struct passwd_entry by name */
+	size_t size;	    /* of the text */
+	struct hmap *users; /* struct passwd_entry by name */
+	unsigned unsuited;  /* SASL_BIT of mechanisms for which some account's hash is not enough */
 	struct str common_hash; /* the first real hash: what a try for an unknown user costs */
 };
 

@@ -171,6 +171,7 @@ static void serve(struct passwd_provider *pp, struct loading *l)
 	    L_U("users", hmap_count(l->file->users)), L_U("skipped", l->faults));
 	retire(pp, pp->file);
 	pp->file = l->file;
+	pp->provider.unsuited = l->file->unsuited;
 	pp->loaded(pp->ctx);
 }
 

@@ -8,7 +8,7 @@
 #include "frontend/authd/provider.h"
 
 struct loop;
-/* New accounts are being served. */
+/* New accounts are being served, and provider.unsuited is what they are. */
 typedef void passwd_provider_fn(void *ctx);
 
 struct provider *passwd_provider_new(struct loop *l, const struct settings *set,

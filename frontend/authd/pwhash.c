@@ -5,6 +5,7 @@
 #include "common/base/ensure.h"
 #include "common/base/hex.h"
 #include "common/base/secret.h"
+#include "common/imap/saslname.h"
 #include "frontend/authd/pwhash_schemes.h"
 
 struct pwhash_limits pwhash_limits = {.rounds = 5000000, .memory_kib = 262144};
@@ -214,4 +215,27 @@ bool pwhash_plain(struct str hash, struct buf *out)
 
 	return p.scheme && p.scheme->family == PLAIN && p.text.n &&
 	       pwhash_decode(out, p.coding, p.text);
+}
+
+unsigned pwhash_unsuited(struct str hash)
+{
+	const unsigned all = SASL_BITS_SCRAM | SASL_BIT(SASL_CRAM_MD5);
+	struct parsed p = parse(hash);
+	enum scram_hash h;
+
+	if (!p.text.n || p.text.p[0] == '!' || p.text.p[0] == '*')
+		return 0;
+	if (!p.scheme)
+		return all;
+	switch (p.scheme->family) {
+	case PLAIN:
+		return 0;
+	case SCRAM:
+		scram_keys_is(hash, &h);
+		return all & ~(h == SCRAM_SHA_1 ? SASL_BITS_SCRAM_1 : SASL_BITS_SCRAM_256);
+	case CRAM:
+		return all & ~SASL_BIT(SASL_CRAM_MD5);
+	default:
+		return all;
+	}
 }

@@ -37,5 +37,9 @@ enum pwhash_result pwhash_check(struct str hash, struct str password);
  * PWHASH_UNKNOWN. Quick. */
 enum pwhash_result pwhash_check_cram(struct str hash, struct str challenge, struct str digest);
 
+/* SASL_BIT of those mechanisms, among SCRAM's and CRAM-MD5, for which it is not enough to know this hash. A
+ * hash that nobody can match (empty, locked by ! or *) stands in no mechanism's way. */
+unsigned pwhash_unsuited(struct str hash);
+
 /* The password itself, where the hash is one of the plain schemes; appended to *out. */
 bool pwhash_plain(struct str hash, struct buf *out);

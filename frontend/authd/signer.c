@@ -54,6 +54,6 @@ bool signer_derive(struct signer *s, struct str label, uint8_t out[32])
 
 	if (s->rundir < 0 || !load(s))
 		return false;
-	return HMAC(EVP_sha256(), s->key, sizeof(s->key), (const unsigned char *)label.p, label.n, out,
-		    &n) != NULL;
+	return HMAC(EVP_sha256(), s->key, sizeof(s->key), (const unsigned char *)label.p, label.n,
+		    out, &n) != NULL;
 }

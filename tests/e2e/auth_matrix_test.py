@@ -60,7 +60,8 @@ def passwd_file(password):
 def http(fmt, answer):
     def make(mail):
         endpoint = Endpoint(answer)
-        return {"AUTHMODULES": "http", "HTTP_AUTH_URL": endpoint.url(), "HTTP_AUTH_FORMAT": fmt}, [], [endpoint.stop]
+        return {"AUTHMODULES": "http", "HTTP_AUTH_URL": endpoint.url(), "HTTP_AUTH_FORMAT": fmt, "HTTP_AUTH_SCRAM": 1}, [], \
+            [endpoint.stop]
     return make
 
 

@@ -15,7 +15,8 @@ import time
 import pytest
 
 from lib.front import Front
-from lib.sasl import Dialogue, Scram, b64, escape
+from lib.imap import Imap
+from lib.sasl import Dialogue, Scram, b64
 from lib.server import Server, wait_for
 
 PASSWORD = "T\u00e4st 1"  # that of the records, which doveadm pw made
@@ -23,6 +24,7 @@ SHA1 = "{SCRAM-SHA-1}4096,HC0qkN0JD7Em9Juba86Maw==,ZNTL6qq1R8rQXbWU1kZjgVgTL9g=,
 SHA256 = ("{SCRAM-SHA-256}4096,8QkC1ovCJj344mu3ZyhiLQ==,+Rwsv6qdCGAOwGbknOqfV5ktq4fShqyIYSS8BpLZQKQ=,"
           "n/Yg5l0px0YNkyoqDijX39O0qUv8z+LAfErLywaPH2Q=")
 CRYPT = "$6$abcdefgh$ltjgWl6579NluT/Vi1nwEvcil.G5Nbc4NiXZaNGStk8PSwGfQv72N2CKPPrVACtLtip/cZ/1GM/O6IND4WQhG."
+ALL = '"PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-256-PLUS"'
 FAILED = ("NO", "[AUTHENTICATIONFAILED] Login failed.")
 
 
@@ -44,7 +46,7 @@ USERS = [
 @pytest.fixture(scope="module")
 def front():
     with Front(users=USERS, LOGIN_FAILURE_MAX=1000, LOGIN_PENALTY_FREE=1000000,
-               IMAP_TLS_REQUIRED="0").running() as f:
+               IMAP_TLS_REQUIRED="0", AUTH_MECHANISMS=ALL).running() as f:
         yield f
 
 
@@ -132,7 +134,8 @@ def test_salts_stay():
 
 @pytest.mark.parametrize("known", ["demo", "rec"])
 def test_time_tells_nothing(known):
-    with Front(users=USERS, LOGIN_FAILURE_DELAY=0, LOGIN_FAILURE_MAX=1000, LOGIN_PENALTY_FREE=1000000).running() as f:
+    with Front(users=USERS, LOGIN_FAILURE_DELAY=0, LOGIN_FAILURE_MAX=1000, LOGIN_PENALTY_FREE=1000000,
+               AUTH_MECHANISMS=ALL).running() as f:
         if known == "rec":  # where all have records, nobody derives keys
             with open(f.passwd, "w", encoding="utf-8") as p:
                 p.write("rec:%s::::::\n" % SHA256)
@@ -176,6 +179,17 @@ def test_altered_final_message(front, meddle, answer):
         status, text = d.end()
         assert status == answer[0] and (answer[1] is None or text == answer[1])
         assert Scram("SCRAM-SHA-256", "demo", "demo").run(c)[0] == "OK"
+
+
+@pytest.mark.parametrize("other", [{"nonce": "short"}, {"nonce": "x" * 40}, {"cbind": b"y,,"}, {"cbind": b"n,a=rec,"},
+                                   {"cbind": b"n,,x"}, {"cbind": b"n"}])
+def test_proof_over_other_fields(front, other):
+    """A client that knows the password must still have heard what we said."""
+    with front.client() as c:
+        s = Scram("SCRAM-SHA-256", "demo", "demo")
+        d = Dialogue(c, "SCRAM-SHA-256", s.first())
+        d.send(s.final(d.challenge(), **other))
+        assert d.end()[0] == "NO"
 
 
 def test_replay(front):
@@ -247,6 +261,43 @@ def test_many_that_go_away(front):
     assert len(front.pids("authd")) == 1
 
 
+def test_offered_where_every_account_can():
+    """A client that finds SCRAM takes it, and is locked out if its account has only a crypt(3) hash."""
+    with Front(users=["demo"]).running() as front:
+        def offered():
+            with front.client() as c:
+                words = c.cmd("CAPABILITY").find("CAPABILITY .*").group().decode().split()
+            return {w[5:] for w in words if w.startswith("AUTH=")}
+
+        def accounts(*lines):
+            with open(front.passwd + ".new", "w", encoding="utf-8") as f:
+                f.write("\n".join(("demo:{PLAIN}demo",) + lines) + "\n")
+            os.chmod(front.passwd + ".new", 0o644)
+            os.rename(front.passwd + ".new", front.passwd)
+        plain, both = {"PLAIN", "LOGIN"}, {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256"}
+        assert offered() == both
+        accounts("old:" + CRYPT)
+        wait_for("no SCRAM", lambda: offered() == plain)
+        with front.client() as c:
+            assert c.cmd("AUTHENTICATE SCRAM-SHA-256").status == "NO"
+            assert c.cmd("LOGIN old secret").ok
+        accounts("old:!" + CRYPT, "tokens:*", "nobody:")  # nobody can come in by these
+        wait_for("both", lambda: offered() == both)
+        accounts("rec:" + SHA256)
+        wait_for("one", lambda: offered() == plain | {"SCRAM-SHA-256"})
+        accounts("rec:%s" % SHA256, "rec:%s::::::app=phone" % record("SCRAM-SHA-256", "x", 4096))
+        wait_for("none", lambda: offered() == plain)
+        salt = base64.b64decode(SHA256.split(",")[1])
+        accounts("rec:%s" % SHA256, "rec:%s::::::app=phone" % record("SCRAM-SHA-256", "phone", 4096, salt))
+        wait_for("one", lambda: offered() == plain | {"SCRAM-SHA-256"})
+        for password in (PASSWORD, "phone"):
+            assert scram(front, "SCRAM-SHA-256", "rec", password)[0] == "OK"
+        accounts("old:" + CRYPT)
+        wait_for("none", lambda: offered() == plain)
+        accounts("rec:%s" % SHA256, "rec:%s::::::app=phone,services=smtp" % record("SCRAM-SHA-256", "x", 4096))
+        wait_for("one", lambda: offered() == plain | {"SCRAM-SHA-256"})
+
+
 # ---- channel binding --------------------------------------------------------------------------------------------
 
 
@@ -260,6 +311,18 @@ def test_plus_end_point(front):
             assert "AUTH=" + mechanism in c.cmd("CAPABILITY").find("CAPABILITY .*").group().decode()
             s = Scram(mechanism, "demo", "demo", flag="p=tls-server-end-point", binding=endpoint(c))
             assert s.run(c)[0] == "OK"
+
+
+def test_plus_with_tls_1_2(front):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with Imap(front.sslport, greeting=False) as c:
+        c.sock = context.wrap_socket(c.sock)
+        c.read_line()
+        assert c.sock.version() == "TLSv1.2"
+        s = Scram("SCRAM-SHA-256-PLUS", "demo", "demo", flag="p=tls-server-end-point", binding=endpoint(c))
+        assert s.run(c)[0] == "OK"
 
 
 @pytest.mark.parametrize("mechanism,flag,binding", [
@@ -298,7 +361,7 @@ def test_flag_y_where_no_plus_is_offered(front):
 
 @pytest.fixture(scope="module")
 def real():
-    server = Server(users=["demo"] + USERS[1:3] + USERS[-1:], LOGIN_FAILURE_MAX=1000,
+    server = Server(users=["demo"] + USERS[1:3] + USERS[-1:], LOGIN_FAILURE_MAX=1000, AUTH_MECHANISMS=ALL,
                     IMAP_CAPABILITY='"IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS ENABLE IDLE NAMESPACE UIDPLUS MOVE AUTH=PLAIN '
                     'AUTH=SCRAM-SHA-1 AUTH=SCRAM-SHA-1-PLUS AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-256-PLUS AUTH=CRAM-MD5"')
     yield server.start()
@@ -388,7 +451,6 @@ def test_cram_md5_by_curl(real):
 
 
 def test_cram_md5_abuse(real):
-    from lib.imap import Imap
     seen = set()
     for answer in ("", "demo", "demo ", " " + "0" * 32, "demo " + "0" * 31, "demo " + "G" * 32, "demo " + "A" * 32, "\0",
                    "demo\0 " + "0" * 32):

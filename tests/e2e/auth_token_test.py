@@ -13,7 +13,7 @@ import pytest
 from lib.front import Front
 from lib.idp import Idp, Key, b64url
 from lib.sasl import Dialogue
-from lib.server import wait_for
+from lib.server import BIN, wait_for
 
 FAILED = ("NO", "[AUTHENTICATIONFAILED] Login failed.")
 NO_MASTER = ("NO", "[AUTHORIZATIONFAILED] This account may not act for others.")  # somebody else's token
@@ -25,8 +25,14 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 
 @pytest.fixture(scope="module")
 def idp():
-    with Idp([Key("k-" + a, a) for a in ALGORITHMS]) as i:
+    rsa = Key("", "RS256").private  # making one takes its time
+    with Idp([Key("k-" + a, a, None if a[0] == "E" else rsa) for a in ALGORITHMS]) as i:
         yield i
+
+
+@pytest.fixture(scope="module")
+def stranger_rsa():
+    return Key("", "RS256").private
 
 
 @pytest.fixture(autouse=True)
@@ -87,10 +93,10 @@ def test_good_token(jwks, idp, mechanism, initial):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_algorithms(jwks, idp, algorithm):
+def test_algorithms(jwks, idp, stranger_rsa, algorithm):
     key = next(k for k in idp.keys if k.algorithm == algorithm)
     assert login(jwks, idp.token("joe@example.com", key))[0] == OK
-    stranger = Key(key.kid, algorithm)  # the same name, another key
+    stranger = Key(key.kid, algorithm, stranger_rsa if algorithm[0] != "E" else None)  # the same name, another key
     assert login(jwks, idp.token("joe@example.com", stranger))[0] == FAILED
 
 
@@ -336,6 +342,16 @@ def test_jwt_and_opaque_together(idp):
         assert login(f, idp.token("joe@example.com"))[0] == OK
         assert [a for a in idp.asked if a[1] == "/introspect"] == before
         assert login(f, "opaque")[0] == OK
+
+
+@pytest.mark.parametrize("setting,why", [
+    ("OAUTH_JWKS_URL=id.example/keys", "OAUTH_JWKS_URL is no"), ("OAUTH_INTROSPECTION_URL=ftp://x/", "OAUTH_INTROSPECTION_URL is no"),
+    ("AUTH_MECHANISMS=PLAIN LOGAN", "no mechanism LOGAN"), ("OAUTH_JWKS_URL=http://x/|OAUTH_USERNAME_FIELD=", "OAUTH_USERNAME_FIELD"),
+])
+def test_settings_that_make_no_sense(setting, why):
+    args = [word for one in setting.split("|") for word in ("--set", one)]
+    run = subprocess.run([os.path.join(BIN, "authd"), "--check", *args], capture_output=True, text=True, timeout=20, check=False)
+    assert run.returncode == 1 and why in run.stderr, run.stderr
 
 
 # ---- other people's clients ---------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from lib.server import BIN, wait_for
 
 @pytest.fixture(scope="module")
 def front():
-    with Front(users=["demo"], LOGIN_FAILURE_DELAY=0, LOGIN_FAILURE_MAX=1000).running() as f:
+    with Front(users=["demo"], LOGIN_FAILURE_DELAY=0, LOGIN_FAILURE_MAX=1000,
+               AUTH_MECHANISMS='"PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256"').running() as f:
         yield f
 
 

@@ -200,9 +200,10 @@ size_t keyset_find(struct keyset *k, const struct jws *j, EVP_PKEY *found[JWKS_T
 	return jwks_find(k->keys, j, found);
 }
 
-int keyset_directory(const struct keyset *k)
+void keyset_start(struct keyset *k)
 {
-	return k ? k->dir : -1;
+	if (k->dir < 0)
+		loop_timer_set(k->timer, 0);
 }
 
 struct keyset *keyset_new(struct loop *l, struct http_client *http, const struct settings *set,
@@ -226,6 +227,5 @@ struct keyset *keyset_new(struct loop *l, struct http_client *http, const struct
 		return NULL;
 	}
 	k->timer = loop_timer_new(l, fetch, k);
-	loop_timer_set(k->timer, 0);
 	return k;
 }

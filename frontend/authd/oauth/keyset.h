@@ -16,8 +16,7 @@ struct loop;
 /* NULL: no such setting is made, or (e->text is not empty) the file can't be read. */
 struct keyset *keyset_new(struct loop *l, struct http_client *http, const struct settings *set,
 			  struct err *e);
-/* Directory of the file, which has to stay readable; -1 where there is none. */
-int keyset_directory(const struct keyset *k);
+void keyset_start(struct keyset *k); /* the first fetch */
 
 /* As jwks_find, of the keys that are there now. */
 size_t keyset_find(struct keyset *k, const struct jws *j, EVP_PKEY *found[JWKS_TRIES_MAX]);

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/oauth/oauth.h"
-#include <fcntl.h>
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
 #include "common/io/http.h"
 #include "common/io/jobs.h"
-#include "frontend/authd/confine.h"
 #include "frontend/authd/oauth/introspect.h"
 #include "frontend/authd/oauth/keyset.h"
+#include "frontend/authd/oauth/setup.h"
 #include "frontend/authd/oauth/tokencache.h"
-
-enum { ANSWER_MAX = 1 << 20, CONNECTIONS_MAX = 32 };
 
 struct oauth {
 	const struct settings *set;
@@ -41,11 +38,6 @@ struct lookup { /* one token that is being checked */
 
 	struct introspect introspect;
 };
-
-bool oauth_configured(const struct settings *set)
-{
-	return set->oauth_introspection_url[0] || set->oauth_jwks_url[0] || set->oauth_jwks_file[0];
-}
 
 /* ---- the end of a lookup -------------------------------------------------------------------------- */
 
@@ -310,61 +302,7 @@ void oauth_forget(struct oauth *o, struct str user)
 		tokencache_forget(o->cache, user);
 }
 
-int oauth_directory(const struct oauth *o)
-{
-	return o ? keyset_directory(o->keys) : -1;
-}
-
-void oauth_needs(const struct settings *set, struct confine_needs *n)
-{
-	if (set->oauth_introspection_url[0] || set->oauth_jwks_url[0])
-		n->tcp = n->names = n->trust = true;
-}
-
 /* ---- start ------------------------------------------------------------------------------------------------ */
-
-static int read_pem(const char *path, struct buf *b, struct err *e)
-{
-	enum { PEM_MAX = 4 << 20 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return err_sys(e, "OAUTH_CA_FILE %s", path);
-	do {
-		n = read(fd, buf_reserve(b, 65536), 65536);
-		if (n > 0)
-			buf_added(b, (size_t)n);
-	} while (n > 0 && b->n <= PEM_MAX);
-	close(fd);
-	return n == 0 ? 0 : err_set(e, 0, "OAUTH_CA_FILE %s can't be read", path);
-}
-
-static struct http_client *make_client(struct loop *l, const struct settings *set, struct err *e)
-{
-	struct buf ca = BUF_INIT;
-	struct http_client *c = NULL;
-	struct http_opts opts = {.max_calls = (unsigned)set->oauth_calls_max + 1,
-				 .max_connections = CONNECTIONS_MAX,
-				 .connect_ms = set->oauth_timeout,
-				 .answer_max = ANSWER_MAX,
-				 .user_agent = "posthouse"};
-
-	if (!set->oauth_ca_file[0] || read_pem(set->oauth_ca_file, &ca, e) == 0) {
-		opts.ca_pem = buf_str(&ca);
-		c = http_client_new(l, &opts, e);
-	}
-	buf_deinit(&ca);
-	return c;
-}
-
-static void warn_of_open_doors(const struct settings *set)
-{
-	if ((set->oauth_jwks_url[0] || set->oauth_jwks_file[0]) &&
-	    (!set->oauth_issuer[0] || !set->oauth_audience[0]))
-		LOG(L_WARN, "tokens are taken that were made for others",
-		    L_C("hint", "set OAUTH_ISSUER and OAUTH_AUDIENCE"));
-}
 
 struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings *set,
 			struct err *e)
@@ -375,7 +313,7 @@ struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings
 	e->text[0] = '\0';
 	if (!oauth_configured(set))
 		return NULL;
-	http = make_client(l, set, e);
+	http = oauth_setup_client(l, set, e);
 	if (!http)
 		return NULL;
 	o = xcalloc(1, sizeof *o);
@@ -391,6 +329,12 @@ struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings
 		free(o);
 		return NULL;
 	}
-	warn_of_open_doors(set);
+	oauth_setup_warn(set);
 	return o;
+}
+
+void oauth_start(struct oauth *o)
+{
+	if (o && o->keys)
+		keyset_start(o->keys);
 }

@@ -12,21 +12,22 @@
 #define OAUTH_TOKEN_MAX 16384
 
 struct confine_needs;
+struct err;
 struct jobs;
 struct loop;
 struct oauth;
 
+/* -1: a setting makes no sense; e says which. */
+int oauth_settings_check(const struct settings *set, struct err *e);
 /* Do the settings make tokens possible? */
 bool oauth_configured(const struct settings *set);
+/* What it must reach when authd is locked in. */
+void oauth_needs(const struct settings *set, struct confine_needs *n);
 /* Reads the files that the settings name: before the process is locked in. NULL: not configured, or
  * (e->text is not empty) something is wrong. Lives as long as the process. */
-struct err;
 struct oauth *oauth_new(struct loop *l, struct jobs *jobs, const struct settings *set,
 			struct err *e);
-/* A directory that has to stay readable when the process is locked in; -1: none. */
-int oauth_directory(const struct oauth *o);
-
-void oauth_needs(const struct settings *set, struct confine_needs *n);
+void oauth_start(struct oauth *o); /* first connections: once the process is locked in */
 
 struct oauth_waiter {
 	void (*done)(struct oauth_waiter *w);

@@ -27,12 +27,6 @@ static bool usable(const struct credential *cr, const struct check *c, enum scra
 	       k->hash == hash;
 }
 
-static bool same_offer(const struct scram_keys *a, const struct scram_keys *b)
-{
-	return a->iterations == b->iterations && a->salt_n == b->salt_n &&
-	       memcmp(a->salt, b->salt, a->salt_n) == 0;
-}
-
 static void add_plain(struct scram_account *a, struct str password)
 {
 	struct scram_try *t = &a->tries[a->ntries++];
@@ -51,7 +45,7 @@ static void add_credential(struct scram_account *a, const struct credential *cr,
 	if (a->ntries == SCRAM_TRIES_MAX)
 		return;
 	if (usable(cr, c, a->offer.hash, &k)) {
-		if (same_offer(&k, &a->offer))
+		if (scram_keys_same_offer(&k, &a->offer))
 			a->tries[a->ntries++].keys = k;
 	} else if (verify_for_service(cr, c->facts.protocol) && pwhash_plain(cr->hash, &plain)) {
 		add_plain(a, buf_str(&plain));

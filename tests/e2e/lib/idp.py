@@ -22,9 +22,13 @@ def number(n, size=None):
 
 
 class Key:
-    def __init__(self, kid, algorithm):
+    """private: of another Key, for algorithms that may share one."""
+
+    def __init__(self, kid, algorithm, private=None):
         self.kid, self.algorithm = kid, algorithm
-        if algorithm == "EdDSA":
+        if private:
+            self.private = private
+        elif algorithm == "EdDSA":
             self.private = ed25519.Ed25519PrivateKey.generate()
         elif algorithm.startswith("ES"):
             self.private = ec.generate_private_key(ec.SECP256R1() if algorithm == "ES256" else ec.SECP384R1())

@@ -59,14 +59,16 @@ class Scram:
     def first(self):
         return self.gs2 + self.bare
 
-    def final(self, server_first):
+    def final(self, server_first, nonce=None, cbind=None):
+        """nonce, cbind: others than the right ones, under a proof that covers them."""
         self.server_first = server_first
         fields = dict(f.split("=", 1) for f in server_first.split(","))
         assert fields["r"].startswith(self.nonce) and len(fields["r"]) > len(self.nonce) + 16
         self.salt, self.iterations = base64.b64decode(fields["s"]), int(fields["i"])
         salted = hashlib.pbkdf2_hmac(self.hash, self.password.encode(), self.salt, self.iterations)
         key = self.hmac(salted, b"Client Key")
-        without = "c=%s,r=%s" % (b64(self.gs2.encode() + self.binding), fields["r"])
+        cbind = self.gs2.encode() + self.binding if cbind is None else cbind
+        without = "c=%s,r=%s" % (b64(cbind), fields["r"] if nonce is None else nonce)
         message = ",".join((self.bare, server_first, without)).encode()
         signature = self.hmac(hashlib.new(self.hash, key).digest(), message)
         proof = bytes(a ^ b for a, b in zip(key, signature))

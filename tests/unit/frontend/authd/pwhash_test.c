@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "common/base/ensure.h"
+#include "common/imap/saslname.h"
 #include "frontend/authd/pwhash.h"
 
 static const char sha512[] =
@@ -141,6 +142,22 @@ static void test_costly(void **state)
 	assert_int_equal(pwhash_check(STR("$y$j9T$abcdefgh$x"), STR("x")), PWHASH_MISMATCH);
 }
 
+static void test_unsuited(void **state)
+{
+	const unsigned cram = SASL_BIT(SASL_CRAM_MD5), all = cram | SASL_BITS_SCRAM;
+
+	assert_int_equal(pwhash_unsuited(STR("{PLAIN}x")), 0);
+	assert_int_equal(pwhash_unsuited(STR("{SCRAM-SHA-1}x")), cram | SASL_BITS_SCRAM_256);
+	assert_int_equal(pwhash_unsuited(STR("SCRAM-SHA-256$x")), cram | SASL_BITS_SCRAM_1);
+	assert_int_equal(pwhash_unsuited(STR("{CRAM-MD5}x")), SASL_BITS_SCRAM);
+	assert_int_equal(pwhash_unsuited(str_c(sha512)), all);
+	assert_int_equal(pwhash_unsuited(STR("{NTLM}x")), all);
+	assert_int_equal(pwhash_unsuited(STR("")), 0);
+	assert_int_equal(pwhash_unsuited(STR("*")), 0);
+	assert_int_equal(pwhash_unsuited(STR("!$6$x")), 0);
+	assert_int_equal(pwhash_unsuited(STR("{CRYPT}!")), 0);
+}
+
 /* RFC 2195 2. */
 static void test_cram(void **state)
 {
@@ -214,13 +231,10 @@ static void test_odd_passwords(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_schemes),
-		cmocka_unit_test(test_foreign),
-		cmocka_unit_test(test_foreign_damaged),
-		cmocka_unit_test(test_costly),
-		cmocka_unit_test(test_cram),
-		cmocka_unit_test(test_nothing_matches),
-		cmocka_unit_test(test_odd_passwords),
+		cmocka_unit_test(test_schemes),		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_foreign_damaged), cmocka_unit_test(test_costly),
+		cmocka_unit_test(test_unsuited),	cmocka_unit_test(test_cram),
+		cmocka_unit_test(test_nothing_matches), cmocka_unit_test(test_odd_passwords),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
