@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/config/courier.h"
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include "common/base/ensure.h"
@@ -241,25 +242,47 @@ static bool is_start_flag(const struct reader *r, struct str name)
 	       (str_eq(name, STR("SSLPORT")) && says_no(ssl) && !says_no(plain));
 }
 
-/* couriertcpd reads the file's .dat, where there is one; Debian makes it of a directory. */
+/* Debian makes the .dat of all files in a directory. None: no rules. More than one: we don't guess. */
+static int access_directory(const struct reader *r, const struct courier_entry *a)
+{
+	struct buf path = BUF_INIT;
+	DIR *d = opendir(a->value);
+	struct dirent *entry;
+	unsigned n = 0;
+	int rc = 0;
+
+	while (d && (entry = readdir(d)))
+		if (entry->d_name[0] != '.' && n++ == 0)
+			buf_printf(&path, "%s/%s", a->value, entry->d_name);
+	if (!d)
+		rc = err_sys(r->e, "%s: IMAPACCESSFILE=%s", a->where, a->value);
+	else if (n > 1)
+		rc = err_set(r->e, EISDIR,
+			     "%s: IMAPACCESSFILE=%s has %u files: put them into one, and name that",
+			     a->where, a->value, n);
+	else if (n == 1)
+		rc = give(r, a->name, buf_str(&path), a->where);
+	if (d)
+		closedir(d);
+	buf_deinit(&path);
+	return rc;
+}
+
+/* couriertcpd reads the file's .dat, where there is one. */
 static int access_file(const struct reader *r, const struct courier_entry *a)
 {
 	struct stat st;
+	int rc = *a->value ? stat(a->value, &st) : -1;
 
-	if (*a->value && stat(a->value, &st) != 0 && errno == ENOENT) {
+	if (rc == 0 && S_ISDIR(st.st_mode))
+		return access_directory(r, a);
+	if (rc == 0 || (*a->value && errno != ENOENT && errno != ENOTDIR))
+		return give(r, a->name, str_c(a->value), a->where);
+	if (*a->value)
 		buf_printf(r->warnings,
 			   "%s: IMAPACCESSFILE=%s is not there: everybody may connect\n", a->where,
 			   a->value);
-		return 0;
-	}
-	if (*a->value && stat(a->value, &st) == 0 && S_ISDIR(st.st_mode)) {
-		buf_printf(
-			r->warnings,
-			"%s: IMAPACCESSFILE=%s is a directory and not used: put its files into one, and name that\n",
-			a->where, a->value);
-		return 0;
-	}
-	return give(r, a->name, str_c(a->value), a->where);
+	return 0;
 }
 
 /* What is in the list was all that Courier could do. */

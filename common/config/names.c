@@ -16,7 +16,7 @@ static const struct names_row rows[] = {
 	{"IMAP_ACL", NAMES_LATER, "0", "access control lists (ACL) are not there yet"},
 	{"IMAP_BROKENUIDV", NAMES_DEAD, "0", "a workaround for UIDVALIDITY of old clients; UIDVALIDITY is a plain number here"},
 	{"IMAP_CHECK_ALL_FOLDERS", NAMES_LATER, "0", "LIST does not look for new mail in all folders"},
-	{"IMAP_DISABLETHREADSORT", NAMES_LATER, "1", "THREAD and SORT are offered as far as they are there"},
+	{"IMAP_DISABLETHREADSORT", NAMES_LATER, "0", "THREAD and SORT are offered as far as they are there"},
 	{"IMAP_EMPTYTRASH", NAMES_LATER, "", "old messages in the Trash stay"},
 	{"IMAP_LOG_DELETIONS", NAMES_LATER, "0", "the log does not name messages that were removed"},
 	{"IMAP_MAILBOX_SANITY_CHECK", NAMES_DEAD, "1", "whether owner and place of a Maildir are checked; they always are"},

@@ -396,6 +396,8 @@ static int load_all(struct loading *l, const struct settings_opts *o, bool file,
 	memset(l->seen, 0, table_n);
 	if (l->courier)
 		rc = courier_read(l->courier, take_courier, l, l->warnings, e);
+	if (rc == 0 && l->courier)
+		rc = take(l, STR("COURIER_CONFIG"), str_c(l->courier), (struct where){"-C", 0}, e);
 	memset(l->seen, 0, table_n);
 	if (rc == 0 && file)
 		rc = load_file(l, o->file, e);

@@ -114,27 +114,30 @@ static void put_domain(struct buf *out, const struct table_row *r)
 		buf_printf(out, " (%s)", r->choices);
 }
 
+void table_sample(struct buf *out, const struct table_row *r)
+{
+	struct buf text = BUF_INIT;
+
+	if (r->name == NULL) {
+		buf_printf(out, "\n\n# ---- %s ----\n", r->help);
+		return;
+	}
+	buf_puts(&text, r->help);
+	put_domain(&text, r);
+	buf_putc(out, '\n');
+	put_comment(out, buf_str(&text));
+	buf_printf(out, "#%s=", r->name);
+	put_value(out, str_c(r->text));
+	buf_putc(out, '\n');
+	buf_deinit(&text);
+}
+
 void settings_sample(struct buf *out)
 {
 	buf_puts(out, "# posthouse.conf: settings of all Posthouse programs, see posthouse.conf(5).\n"
 		      "# Each line that starts with #NAME shows a default. Made by `make conf/posthouse.conf`.\n");
-	for (size_t i = 0; i < table_n; i++) {
-		const struct table_row *r = &table_rows[i];
-		struct buf text = BUF_INIT;
-
-		if (r->name == NULL) {
-			buf_printf(out, "\n\n# ---- %s ----\n", r->help);
-			continue;
-		}
-		buf_puts(&text, r->help);
-		put_domain(&text, r);
-		buf_putc(out, '\n');
-		put_comment(out, buf_str(&text));
-		buf_printf(out, "#%s=", r->name);
-		put_value(out, str_c(r->text));
-		buf_putc(out, '\n');
-		buf_deinit(&text);
-	}
+	for (size_t i = 0; i < table_n; i++)
+		table_sample(out, &table_rows[i]);
 }
 
 static void put_mdoc(struct buf *out, struct str s)
