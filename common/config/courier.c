@@ -217,18 +217,21 @@ static int start_flags(const struct reader *r)
 {
 	const struct courier_entry *plain = courier_find(&r->plain, STR("IMAPDSTART"));
 	const struct courier_entry *ssl = courier_find(&r->ssl, STR("IMAPDSSLSTART"));
-	bool no_plain = says_no(plain), no_ssl = says_no(ssl);
+	const struct courier_entry *off = says_no(plain) ? plain : ssl;
+	struct str port = off == plain ? STR("PORT") : STR("SSLPORT");
 
-	if (no_plain && no_ssl)
+	if (!says_no(plain) && !says_no(ssl))
+		return 0;
+	if (says_no(plain) && says_no(ssl)) {
 		buf_printf(
 			r->warnings,
 			"%s: IMAPDSTART and IMAPDSSLSTART are for Courier's init script: PORT and SSLPORT are served\n",
 			plain->where);
-	else if (no_plain)
-		return r->fn(r->ctx, STR("PORT"), STR(""), plain->where, r->e);
-	else if (no_ssl)
-		return r->fn(r->ctx, STR("SSLPORT"), STR(""), ssl->where, r->e);
-	return 0;
+		return 0;
+	}
+	buf_printf(r->warnings, "%s: %s=%.8s: nothing is served on %.*s\n", off->where, off->name,
+		   off->value, STR_ARG(port));
+	return r->fn(r->ctx, port, STR(""), off->where, r->e);
 }
 
 static bool is_start_flag(const struct reader *r, struct str name)
