@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PIDFILE and SSLPIDFILE, as Courier's start scripts have them (FEATURES.md R54). */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include "common/base/log.h"
 #include "frontend/frontend.h"
@@ -42,12 +43,38 @@ static const char *path_of(const struct frontend *f, bool tls)
 	return *path && serves(f, tls) ? path : NULL;
 }
 
+/* The process that the file names; 0: none. */
+static pid_t read_pid(const char *path)
+{
+	char text[24] = "";
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	uint32_t pid = 0;
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && str_u32(str_trim(str_mem(text, (size_t)n)), &pid) && pid < INT32_MAX
+		       ? (pid_t)pid
+		       : 0;
+}
+
+/* Courier itself, on other ports while a site moves: its start script needs the file. */
+static bool of_another(const char *path)
+{
+	pid_t pid = read_pid(path);
+
+	return pid > 0 && pid != getpid() && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
 void pidfiles_write(const struct frontend *f)
 {
 	for (int tls = 0; tls < 2; tls++) {
 		const char *path = path_of(f, tls);
 
-		if (path && write_pid(path))
+		if (path && of_another(path))
+			LOG(L_WARN, "pid file not written", L_C("file", path),
+			    L_C("error", "it names another process that runs"));
+		else if (path && write_pid(path))
 			LOG(L_WARN, "pid file not written", L_C("file", path),
 			    L_C("error", strerror(errno)));
 	}
@@ -55,7 +82,10 @@ void pidfiles_write(const struct frontend *f)
 
 void pidfiles_remove(const struct frontend *f)
 {
-	for (int tls = 0; tls < 2; tls++)
-		if (path_of(f, tls))
-			(void)unlink(path_of(f, tls));
+	for (int tls = 0; tls < 2; tls++) {
+		const char *path = path_of(f, tls);
+
+		if (path && read_pid(path) == getpid())
+			(void)unlink(path);
+	}
 }

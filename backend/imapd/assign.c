@@ -95,9 +95,17 @@ static int become(const struct user_record *r, struct err *e)
 }
 
 /* Under AddressSanitizer the shadow counts too, and nothing would start. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SHADOWED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SHADOWED 1
+#endif
+#endif
+
 static void limit_data(const struct settings *set)
 {
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SHADOWED
 	uint64_t least = 16384, n = set->imap_ulimitd < least ? least : set->imap_ulimitd;
 	struct rlimit data = {n * 1024, n * 1024};
 

@@ -285,6 +285,26 @@ def test_merge(tmp_path):
     assert run("posthousectl", "merge-settings").returncode == 2
 
 
+def test_pid_file_of_another(server):
+    """Courier itself runs on other ports meanwhile: its file is left alone. One that a crash left is written anew."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for pid, ours in ((os.getpid(), False), (gone.pid, True), ("x", True)):
+        s = server()
+        path = s.dir + "/pid"
+        s.settings["PIDFILE"] = path
+        s.write_settings()
+        with open(path, "w", encoding="ascii") as f:
+            f.write("%s\n" % pid)
+        s.start()
+        frontend = s.processes["frontend"].pid
+        with open(path, encoding="ascii") as f:
+            assert f.read() == "%s\n" % (frontend if ours else pid)
+        assert ("it names another process" in s.log()) != ours
+        s.stop_one("frontend")
+        assert os.path.exists(path) != ours
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "0", pytest.param("::1", marks=pytest.mark.skipif(not has_ipv6(), reason="no IPv6"))])
 def test_port_is_taken(server, address):
     """R48: the message names address and port"""
