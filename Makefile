@@ -203,8 +203,8 @@ install-configure: all ## new settings into an edited posthouse.conf; without on
 clean: ## remove build/
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14 | sed 's/^/  make /'
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 20 | sed 's/^/  make /'
 
 .PHONY: all no-argon2 man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install install-strip install-configure clean help
 .SECONDARY:
--include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(BENCH_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))

@@ -11,6 +11,7 @@
 struct ctl {
 	const struct settings *set;
 	const char *file; /* -C, or NULL */
+	const char *const *sets; /* values of --set, NULL-terminated */
 	bool json;
 	int argc; /* of the verb, without its name */
 	char **argv;
@@ -20,6 +21,8 @@ enum { EXIT_FAULT = 1, EXIT_USAGE = 2 };
 
 /* Each returns the exit status: 0, 1 = it went wrong or a check failed, 2 = wrong usage. */
 int ctl_check(const struct ctl *c);
+int ctl_export(const struct ctl *c);
+int ctl_import(const struct ctl *c);
 int ctl_settings(const struct ctl *c);
 int ctl_merge_settings(const struct ctl *c); /* c->set is NULL */
 int ctl_mkcert(const struct ctl *c);
@@ -70,3 +73,7 @@ bool password_goes_beside(const char *scheme, struct str hash);
 /* The hash as PASSWD_FILE takes it; beside: another one that it is to go beside, or empty. */
 int password_hash(const char *scheme, const struct settings *set, struct str beside,
 		  const struct secret *password, struct buf *out);
+
+/* ---- pwmaildir.c -------------------------------------------------------------------------------- */
+/* The path of an account's Maildir, by PASSWD_FILE, MAIL_HOME and MAILDIRPATH. */
+int pwfile_maildir(const struct settings *set, struct str user, struct buf *out, struct err *e);

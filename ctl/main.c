@@ -14,6 +14,10 @@ static const struct {
 } verbs[] = {
 	{"check", ctl_check, "",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
+	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
+	 "write UIDs, keywords and subscriptions as that server keeps them"},
+	{"import", ctl_import, "[--from courier|dovecot] MAILDIR|USER",
+	 "take over what that server wrote since; once, it is done at first open"},
 	{"mkcert", ctl_mkcert, "[-f FILE] [--cn NAME] [NAME...]",
 	 "make a self-signed certificate in TLS_CERTFILE (localhost), unless there is one"},
 	{"passwd", ctl_passwd,
@@ -106,6 +110,7 @@ static int run(struct ctl *c, const char *verb, const struct settings_opts *o)
 		fwrite(buf_str(&warnings).p, 1, warnings.n, stderr);
 		buf_deinit(&warnings);
 		c->set = &set;
+		c->sets = o->set;
 		rc = verbs[i].fn(c);
 		settings_free(&set);
 		if (fflush(stdout) != 0)

@@ -165,20 +165,6 @@ static int scan_settled(struct sync *s)
 
 /* ---- under the lock ------------------------------------------------------------------------------ */
 
-/* Letters that aren't ours, sorted, each once. */
-static struct str pure_extra(struct str letters, char out[256])
-{
-	bool have[256] = {false};
-	size_t n = 0;
-
-	for (size_t i = 0; i < letters.n; i++)
-		have[(uint8_t)letters.p[i]] = true;
-	for (int c = 1; c < 256; c++)
-		if (have[c] && !strchr("DFRST", c))
-			out[n++] = (char)c;
-	return str_mem(out, n);
-}
-
 /* Moves a file from new/ to cur/: whoever's rename succeeds owns \Recent. name becomes the new one. */
 static int claim_file(struct sync *s, const struct md_name *n, struct str extra, char name[256])
 {
@@ -235,7 +221,7 @@ static void settle_known(struct sync *s, uint32_t off)
 	}
 	s->settled[i / 8] |= (uint8_t)(1 << i % 8);
 	s->foreign_rename = true;
-	struct str extra = pure_extra(n.extra, letters);
+	struct str extra = md_extra_pure(n.extra, letters);
 	bool claimed = in_new && s->claim && claim_file(s, &n, extra, name) == 0;
 	if (claimed)
 		*vec_push(&p->recent) = m->uid;
@@ -278,7 +264,7 @@ static bool settle_fresh(struct sync *s, uint32_t off)
 		skipped(f, name, why);
 		return false;
 	}
-	struct str extra = pure_extra(n.extra, letters);
+	struct str extra = md_extra_pure(n.extra, letters);
 	bool claimed = in_new && s->claim && claim_file(s, &n, extra, name) == 0;
 	if (in_new && s->claim && !claimed && errno == ENOENT) {
 		s->unsettled = true; /* somebody else took it */

@@ -121,6 +121,8 @@ struct store_opts {
 	const struct settings *set;
 	int maildir_fd;    /* O_RDONLY directory; owned by the store */
 	const char *user;  /* for log lines */
+	/* Other servers' lists are read when a folder is first opened; from AGAIN on, also of those that we know. */
+	enum store_import { IMPORT_FIRST, IMPORT_AGAIN, IMPORT_COURIER, IMPORT_DOVECOT } import;
 	struct str opaque; /* base names, NUL-separated (ipc/session.h) */
 	void *crash_page;  /* struct crash_page * of ipc/session.h, or NULL */
 	void (*want_notify_link)(void *ctx); /* the link to notifyd broke: get a new one (may be NULL) */
@@ -262,6 +264,13 @@ void append_next(struct append *a, const struct append_opts *o, store_done_fn *d
  * and of the journal; where one fails, none is there. Frees a afterwards. */
 void append_commit(struct append *a, append_done_fn *done, void *ctx);
 void append_abort(struct append **a); /* at any time before commit; the file in tmp/ goes */
+
+/* ---- other servers' files ----------------------------------------------------------------------- */
+/* Writes UIDVALIDITY, UIDs and keywords of the folder as that server keeps them. Durable before done. */
+enum store_server { SERVER_COURIER, SERVER_DOVECOT };
+void folder_export(struct folder *f, enum store_server to, store_done_fn *done, void *ctx);
+void store_export_subscriptions(struct store *st, enum store_server to, store_done_fn *done, void *ctx);
+const char *folder_said(const struct folder *f); /* a line about the folder's import or export; "" = none */
 
 /* ---- reading messages, on I/O threads ----------------------------------------------------------- */
 struct folder_files; /* directory descriptors with a reference count, safe on other threads */

@@ -177,6 +177,7 @@ struct fold {
 	struct loop_timer *gone_timer;
 	uint64_t gone_due; /* when it fires */
 	struct list sync_waits; /* struct sync_wait: for the events before a fence */
+	char said[400]; /* what import or export did, for people */
 };
 static inline struct fold *fold_of(struct folder *f)
 {
@@ -364,6 +365,24 @@ enum store_code names_check(const struct settings *set, struct str name, struct 
 
 /* uidvalidity.c, for disk_opts; ctx is the store */
 uint32_t uidvalidity_new(void *store, uint32_t above);
+int uidvalidity_seen(struct store *st, uint32_t v); /* another server gave it: counts as given. -1 errno */
+
+/* uidtrace.c, I/O thread: UIDs that were given under another server's UIDVALIDITY. 0 = none known */
+uint32_t uidtrace_read(int dir, uint32_t uidvalidity);
+int uidtrace_write(int dir, uint32_t uidvalidity, uint32_t ceiling, struct err *e); /* never lowers it */
+int uidtrace_reserved(void *fold, uint32_t uidvalidity, uint32_t ceiling, struct err *e); /* for disk_opts */
+
+/* import.c, I/O thread: what Courier or Dovecot knew of a folder. For disk_opts; first_ctx is the fold */
+int import_first(void *fold, uint32_t *uidvalidity, struct buf *records, struct err *e);
+/* What they did since: a folder that has just been read from its journal, and that nobody else knows. */
+int import_again(struct fold *f, struct err *e);
+/* Dovecot's subscriptions become ours, where no folder was ever opened here, or where it was asked for. */
+void import_subscriptions(struct store *st);
+/* A whole file of another server's, in a folder's directory; refused (and logged) where it isn't the account's own.
+ * -1: nothing there that may be read, -2: errno, the volume's fault; out is empty. */
+int foreign_read(struct store *st, const char *folder, int dir, const char *name, struct buf *out, int64_t *mtime);
+#define SUBSCRIBED_NAME "courierimapsubscribed"
+enum { SUBSCRIBED_MAX = 64 << 20 };
 
 /* subscribe.c, specialuse.c: I/O thread */
 int subscribe_read(struct store *st, struct buf *text, struct err *e); /* one canonical name per line */

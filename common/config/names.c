@@ -22,7 +22,7 @@ static const struct names_row rows[] = {
 	{"IMAP_MAILBOX_SANITY_CHECK", NAMES_DEAD, "1", "whether owner and place of a Maildir are checked; they always are"},
 	{"IMAP_MOVE_EXPUNGE_TO_TRASH", NAMES_LATER, "0", "EXPUNGE removes messages"},
 	{"IMAP_OBSOLETE_CLIENT", NAMES_DEAD, "0", "other LIST attributes for old Pine; clients of today want those of RFC 3501"},
-	{"IMAP_PROXY", NAMES_REFUSED, "0|n|no", "sending clients on to other hosts is not there yet: put a proxy in front for accounts whose mail is on other hosts, and set IMAP_PROXY=0"},
+	{"IMAP_PROXY", NAMES_REFUSED, "0|n|no", "clients are not sent on to other hosts yet: accounts with another mailhost can't log in here; put a proxy in front, and set IMAP_PROXY=0"},
 	{"IMAP_PROXY_FOREIGN", NAMES_DEAD, "0|n|no", "for IMAP_PROXY with servers other than Courier"},
 	{"IMAP_SHAREDINDEXFILE", NAMES_LATER, "", "shared folders are not there yet"},
 	{"IMAP_SHAREDMUNGENAMES", NAMES_LATER, "0", "shared folders are not there yet"},

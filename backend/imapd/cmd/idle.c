@@ -163,6 +163,9 @@ static enum cmd_next begin(struct cmd *cmd)
 {
 	struct idle *i = cmd->state;
 
+	/* Something else woke it: settle()'s timer won't end its wait any more. */
+	if (i->poll && loop_timer_active(i->poll))
+		(void)cmd_back(cmd);
 	loop_timer_free(&i->poll);
 	greet(cmd);
 	client_idle(cmd->c, true);
