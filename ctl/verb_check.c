@@ -20,9 +20,11 @@ void check_say(struct check *k, enum check_level level, const char *item, const 
 	k->faults += level == CHECK_FAULT;
 }
 
-static void say_setting(void *ctx, const char *name, struct str value, const char *origin, const char *def)
+static void say_setting(void *ctx, const char *name, struct str value, const char *origin,
+			const char *def)
 {
-	check_say(ctx, CHECK_OK, name, "%.*s (%s; default %s)", STR_ARG(value), origin, *def ? def : "empty");
+	check_say(ctx, CHECK_OK, name, "%.*s (%s; default %s)", STR_ARG(value), origin,
+		  *def ? def : "empty");
 }
 
 int ctl_check(const struct ctl *c)

@@ -275,8 +275,8 @@ void session_put_caps(const struct session *s, struct buf *out)
 		.login_disabled = !session_may_login(s),
 		.mechanisms = session_mechanisms(s),
 		.filter = listener_capability(set, !session_secure(s) ? LISTENER_CLEAR
-						   : s->ssl		  ? LISTENER_SSL
-									  : LISTENER_STARTTLS),
+						   : s->ssl	      ? LISTENER_SSL
+								      : LISTENER_STARTTLS),
 	};
 
 	imap_caps_put(out, &c);

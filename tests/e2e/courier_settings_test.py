@@ -200,6 +200,11 @@ def test_directory_instead_of_a_file(site):
     assert run("notifyd", "-C", s.courier, "--print-settings=where").returncode > 0
     out, err, code = s.print("settings", "--all")
     assert code == 0 and "MAXSESSIONS=" in out
+    # as a file of ours it means the same
+    changed = s.dir + "/changed.conf"
+    with open(changed, "w", encoding="ascii") as f:
+        f.write("".join(line + "\n" for line in s.print("settings")[0].splitlines() if not line.startswith("COURIER_CONFIG=")))
+    assert s.print("settings", "--all", file=changed)[0] == re.sub("(?m)^COURIER_CONFIG=.*$", "COURIER_CONFIG=", out)
     out, err, code = s.print("check")
     assert re.search(r"ok +MAXDAEMONS +40 \(.*/courier/imapd:\d+; default 10000\)", out)
 

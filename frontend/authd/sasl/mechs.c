@@ -24,7 +24,8 @@ unsigned mech_possible(const struct settings *set, unsigned kinds, unsigned unsu
 	if (!set->auth_mechanisms[0])
 		wanted = ~(SASL_BIT(SASL_CRAM_MD5) | unsuited);
 	for (enum listener_kind k = LISTENER_CLEAR; k <= LISTENER_SSL; k++)
-		wanted |= sasl_list(listener_capability(set, k), &unknown) & SASL_BIT(SASL_CRAM_MD5);
+		wanted |=
+			sasl_list(listener_capability(set, k), &unknown) & SASL_BIT(SASL_CRAM_MD5);
 	for (size_t i = 0; i < ARRAY_LEN(mechs); i++) {
 		const struct mech *m = mechs[i];
 

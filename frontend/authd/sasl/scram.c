@@ -67,8 +67,8 @@ static bool plus_was_offered(const struct mech_exchange *x)
 	struct str ssl = listener_capability(x->set, LISTENER_SSL);
 
 	return (x->authd->mechanisms & plus) && x->facts->tls &&
-	       (x->peer->cb_exporter.n || x->peer->cb_endpoint.n) &&
-	       names(starttls, plus) && names(ssl, plus);
+	       (x->peer->cb_exporter.n || x->peer->cb_endpoint.n) && names(starttls, plus) &&
+	       names(ssl, plus);
 }
 
 static bool take_binding(struct mech_exchange *x, struct scram *s)

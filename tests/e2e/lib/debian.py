@@ -18,7 +18,11 @@ def unpacked(*packages):
     if not os.path.isdir(path):
         os.makedirs(PEERS, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=PEERS) as tmp:
-            got = subprocess.run(["apt-get", "download", "-qq", *packages], cwd=tmp, capture_output=True, timeout=120)
+            fetch = ["apt-get", "download", "-qq", *packages]
+            got = subprocess.run(fetch, cwd=tmp, capture_output=True, timeout=120)
+            if got.returncode and os.geteuid() == 0:  # the lists of packages may be missing
+                subprocess.run(["apt-get", "update", "-qq"], capture_output=True, timeout=300)
+                got = subprocess.run(fetch, cwd=tmp, capture_output=True, timeout=120)
             if got.returncode:
                 pytest.skip("apt-get download %s: %s" % (" ".join(packages), got.stderr[-300:]))
             tree = os.path.join(tmp, "tree")
