@@ -153,12 +153,18 @@ static void raise_descriptor_limit(void)
 
 static void warn_of_capabilities(const struct settings *set)
 {
-	struct str word;
-	size_t it = 0;
+	const char *const lists[][2] = {{"IMAP_CAPABILITY", set->imap_capability},
+					{"IMAP_CAPABILITY_TLS", set->imap_capability_tls},
+					{"IMAP_CAPABILITY_SSL", set->imap_capability_ssl}};
 
-	while (imap_caps_unknown(str_c(set->imap_capability), &it, &word))
-		LOG(L_WARN, "capability not offered", L_C("setting", "IMAP_CAPABILITY"),
-		    L_S("name", word));
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		struct str word;
+		size_t it = 0;
+
+		while (imap_caps_unknown(str_c(lists[i][1]), &it, &word))
+			LOG(L_WARN, "capability not offered", L_C("setting", lists[i][0]),
+			    L_S("name", word));
+	}
 }
 
 static int check_exempt(const struct settings *set, struct err *e)
@@ -240,7 +246,9 @@ int main(int argc, char **argv)
 	child_start(&f.authd);
 	for (unsigned i = 0; i < f.nworkers; i++)
 		child_start(&f.workers[i]);
+	pidfiles_write(&f);
 	loop_run(f.loop);
+	pidfiles_remove(&f);
 	control_server_free(&f.control);
 	LOG(L_INFO, "stopped", L_C("program", "frontend"));
 	return 0;
