@@ -411,6 +411,7 @@ static void join_group(struct append *a)
 	op_init(&g->op, a->f, NULL);
 	g->op.prepare = group_prepare;
 	g->op.work = group_work;
+	g->op.counts = true;
 	g->op.finish = group_finish;
 	g->op.free = group_free;
 	a->f->append_op = &g->op;

@@ -314,6 +314,7 @@ static void copy_start(struct copy *c, struct fold *from, struct fold *to)
 	c->src = c->op.part[0].f == from ? &c->op.part[0] : &c->op.part[1];
 	c->dst = c->op.part[0].f == to ? &c->op.part[0] : &c->op.part[1];
 	c->op.work = copy_work;
+	c->op.counts = true;
 	c->op.finish = copy_finish;
 	c->op.free = copy_free;
 	op_start(&c->op);

@@ -152,6 +152,7 @@ static struct expunge *expunge_new(struct fold *f)
 
 	op_init(&q->op, f, NULL);
 	q->op.work = expunge_work;
+	q->op.counts = true;
 	q->op.finish = expunge_finish;
 	q->op.free = expunge_free;
 	return q;

@@ -96,6 +96,9 @@ struct store *store_new(const struct store_opts *o)
 	st->o = *o;
 	st->user = xstrdup(o->user ? o->user : "");
 	st->o.user = st->user;
+	st->o.quota = xstrdup(o->quota ? o->quota : "");
+	quota_init(st);
+	list_init(&st->purges);
 	list_init(&st->folds);
 	list_init(&st->waits);
 	list_init(&st->store_ops);
@@ -265,6 +268,7 @@ void store_free(struct store **stp)
 	hmap_free(&st->opaque);
 	close(st->o.maildir_fd);
 	free(st->opaque_text);
+	free((char *)st->o.quota);
 	free(st->user);
 	free(st);
 }

@@ -31,6 +31,7 @@ enum store_code {
 	STORE_BADNAME,      /* NO [CANNOT] */
 	STORE_NOPERM,       /* EACCES, EPERM, EROFS: NO [NOPERM] */
 	STORE_OVERQUOTA,    /* ENOSPC, EDQUOT: NO [OVERQUOTA] */
+	STORE_QUOTA,        /* the account's own quota: NO [OVERQUOTA] */
 	STORE_TOOBIG,       /* NO [TOOBIG] */
 	STORE_LIMIT,        /* a limit of ours: NO [LIMIT] */
 	STORE_EXPUNGED,     /* the message has gone: NO [EXPUNGEISSUED] */
@@ -121,6 +122,7 @@ struct store_opts {
 	const struct settings *set;
 	int maildir_fd;    /* O_RDONLY directory; owned by the store */
 	const char *user;  /* for log lines */
+	const char *quota; /* of the user record, as in maildirsize; NULL or "": none */
 	/* Other servers' lists are read when a folder is first opened; from AGAIN on, also of those that we know. */
 	enum store_import { IMPORT_FIRST, IMPORT_AGAIN, IMPORT_COURIER, IMPORT_DOVECOT } import;
 	struct str opaque; /* base names, NUL-separated (ipc/session.h) */
@@ -164,6 +166,13 @@ void store_delete(struct store *st, struct str name, store_done_fn *done, void *
 /* Children move too; INBOX's messages move into the new folder and INBOX stays (RFC 3501 6.3.5). */
 void store_rename(struct store *st, struct str from, struct str to, store_done_fn *done, void *ctx);
 void store_subscribe(struct store *st, struct str name, bool on, store_done_fn *done, void *ctx);
+
+struct quota_use {
+	int64_t bytes, count;             /* in use */
+	int64_t bytes_limit, count_limit; /* 0: none */
+};
+typedef void store_quota_fn(void *ctx, const struct store_result *r, const struct quota_use *u);
+void store_quota(struct store *st, store_quota_fn *done, void *ctx);
 
 struct folder_status {
 	uint32_t messages, recent, unseen, uidnext, uidvalidity, deleted;
