@@ -162,6 +162,7 @@ static void delete_work(struct store_op *op)
 	struct manage *q = container_of(op, struct manage, op);
 	struct store *st = op->st;
 	struct err e;
+	struct quota_use use = {0};
 	char *disk;
 	int ph, fd = names_open(st, str_c(q->name), &disk);
 
@@ -172,6 +173,8 @@ static void delete_work(struct store_op *op)
 		free(disk);
 		return;
 	}
+	if (quota_counts_folder(st, disk))
+		quota_count_folder(st, fd, &use);
 	close(fd);
 	if (mkdirat(st->o.maildir_fd, "posthouse", 0700) < 0 && errno != EEXIST) {
 		result_sys(&op->res, "posthouse");
@@ -186,6 +189,8 @@ static void delete_work(struct store_op *op)
 		result_sys(&op->res, q->name);
 	else
 		op->folders_changed = true;
+	if (op->folders_changed)
+		quota_add(st, -use.bytes, -use.count);
 	if (op->folders_changed)
 		specialuse_set(st, str_c(q->name), STR_NONE, &e); /* a leftover line names no folder: harmless */
 	if (ph >= 0)
@@ -307,6 +312,28 @@ static int rename_one(struct manage *q, const char *from, const char *to)
 	return rc;
 }
 
+/* A folder that becomes the trash no longer counts, and one that was it does again. */
+static void trash_renamed(struct manage *q)
+{
+	struct store *st = q->op.st;
+
+	for (size_t i = 0; i < q->moved.n; i += 2) {
+		struct quota_use use = {0};
+		char *from = names_disk(st->mutf7, str_c(q->moved.a[i])), *to;
+		int fd = names_open(st, str_c(q->moved.a[i + 1]), &to);
+		bool counted = from && quota_counts_folder(st, from), counts = to && quota_counts_folder(st, to);
+
+		if (fd >= 0 && counted != counts) {
+			quota_count_folder(st, fd, &use);
+			quota_add(st, counts ? use.bytes : -use.bytes, counts ? use.count : -use.count);
+		}
+		if (fd >= 0)
+			close(fd);
+		free(from);
+		free(to);
+	}
+}
+
 /* All or none: what was moved before a fault is moved back. */
 static void rename_work(struct store_op *op)
 {
@@ -343,6 +370,7 @@ static void rename_work(struct store_op *op)
 		return;
 	}
 	op->folders_changed = true;
+	trash_renamed(q);
 	if (specialuse_rename(st, str_c(q->name), str_c(q->to), &e) < 0 || fsync(st->o.maildir_fd) < 0)
 		result_sys(&op->res, q->name);
 }

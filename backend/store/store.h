@@ -232,9 +232,13 @@ struct flags_request { /* copied */
 /* One batch under one lock. Messages that have gone meanwhile are skipped: STORE_EXPUNGED at the end
  * if there were any. Durable as SYNC_FLAGS says. */
 void folder_flags(struct folder *f, const struct flags_request *q, store_done_fn *done, void *ctx);
-/* Removes the messages among uids (NULL: all) that are \Deleted. Durable before done. */
+/* Removes the messages among uids (NULL: all) that are \Deleted, or moves them to the trash
+ * (IMAP_MOVE_EXPUNGE_TO_TRASH). Durable before done. */
 void folder_expunge(struct folder *f, const uint32_t *uids, size_t n, const void *origin,
 		    store_done_fn *done, void *ctx);
+
+/* Begins what IMAP_EMPTYTRASH asks for, in the background, where it may be due. */
+void store_purge(struct store *st);
 
 struct uid_map { /* source and new UIDs, pairwise, in ascending order of source */
 	const uint32_t *from, *to;

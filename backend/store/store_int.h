@@ -418,6 +418,17 @@ void quota_room(struct store *st, int64_t bytes, int64_t count, store_done_fn *d
 
 /* copy.c */
 void copy_all(struct fold *from, struct fold *to, store_done_fn *done, void *ctx); /* RENAME of INBOX */
+/* What is \Deleted among uids (NULL: all), by slices. */
+void copy_to_trash(struct fold *from, struct fold *trash, const uint32_t *uids, size_t n, const void *origin,
+		   store_done_fn *done, void *ctx);
+
+/* trash.c */
+void trash_init(struct store *st);
+void trash_free(struct store *st);
+bool trash_busy(const struct store *st); /* a look is under way */
+bool trash_is(const struct store *st, const char *canonical);
+void trash_expunge(struct fold *f, const uint32_t *uids, size_t n, const void *origin, store_done_fn *done, void *ctx);
+
 /* expunge.c: I/O thread: removes the file of a message. 1: gone; 0: kept, since its file isn't \Deleted
  * any more (only with check); -1 errno. */
 int expunge_file(struct fold *f, const struct msg *m, bool check, struct md_name *now, char name[256]);
