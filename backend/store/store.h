@@ -286,6 +286,9 @@ void store_export_subscriptions(struct store *st, enum store_server to, store_do
 const char *folder_said(const struct folder *f); /* a line about the folder's import or export; "" = none */
 
 /* ---- reading messages, on I/O threads ----------------------------------------------------------- */
+/* File name of a message as it mostly is: for log lines. */
+void msg_file_name(const struct msg *m, char name[256]);
+
 struct folder_files; /* directory descriptors with a reference count, safe on other threads */
 struct folder_files *folder_files_get(struct folder *f);
 void folder_files_put(struct folder_files **ff);
