@@ -26,10 +26,10 @@ bool quota_limit_parse(struct str text, struct quota_limit *l)
 	bool huge = false;
 	int64_t n;
 
-	for (bool first = true; text.n; first = false) {
-		if (!first && *text.p != ',')
+	for (bool first = true, letter = false; text.n; first = false) {
+		if (!first && !letter && *text.p != ',')
 			return false;
-		if (!first)
+		if (!first && *text.p == ',')
 			text = str_from(text, 1);
 		if (!take_number(&text, &n, &huge))
 			return false;
@@ -37,7 +37,8 @@ bool quota_limit_parse(struct str text, struct quota_limit *l)
 			got.count = n;
 		else
 			got.bytes = n;
-		if (text.n && (*text.p == 'C' || *text.p == 'S'))
+		letter = text.n && (*text.p == 'C' || *text.p == 'S');
+		if (letter)
 			text = str_from(text, 1);
 	}
 	*l = got;

@@ -20,7 +20,7 @@ struct maildirsize {
 	size_t lines;         /* behind the first */
 };
 
-/* "10000000S,1000C", in any order, a bare number is bytes; numbers too large to hold are no limit that could be
+/* "10000000S,1000C", in any order, also without the comma; a bare number is bytes; numbers too large to hold are no limit that could be
  * reached. False: anything else. Empty: no limit. */
 bool quota_limit_parse(struct str text, struct quota_limit *l);
 void quota_limit_put(struct buf *out, const struct quota_limit *l);
