@@ -311,7 +311,7 @@ static void place_all(struct group *g, struct append *a)
 			u.bytes += (int64_t)m->size;
 			u.count++;
 		}
-	if (u.count && quota_check(a->st, u.bytes, u.count, &a->res) < 0) {
+	if (u.count && quota_check_again(a->st, u.bytes, u.count, &a->res) < 0) {
 		remove_files(a);
 		return;
 	}

@@ -11,6 +11,8 @@ struct manage {
 	struct store_op op;
 	char *name, *to, *use;
 	char hidden[64];       /* a deleted folder's name below posthouse/ */
+	void (*change)(struct store_op *op); /* what changes the quota: run by counted_work */
+	struct quota_use quota;
 	VEC(char *) moved;     /* canonical names, old and new in turn */
 	store_done_fn *done;
 	void *ctx;
@@ -40,6 +42,15 @@ static void manage_finish(struct store_op *op)
 	free(q->to);
 	free(q->use);
 	free(q);
+}
+
+static void counted_work(struct store_op *op)
+{
+	struct manage *q = container_of(op, struct manage, op);
+
+	quota_change_begin(op->st);
+	q->change(op);
+	quota_change_end(op->st, &q->quota);
 }
 
 /* ---- CREATE --------------------------------------------------------------------------------------------- */
@@ -190,7 +201,7 @@ static void delete_work(struct store_op *op)
 	else
 		op->folders_changed = true;
 	if (op->folders_changed)
-		quota_add(st, -use.bytes, -use.count);
+		q->quota = (struct quota_use){.bytes = -use.bytes, .count = -use.count};
 	if (op->folders_changed)
 		specialuse_set(st, str_c(q->name), STR_NONE, &e); /* a leftover line names no folder: harmless */
 	if (ph >= 0)
@@ -252,7 +263,8 @@ void store_delete(struct store *st, struct str name, store_done_fn *done, void *
 
 	if (q->op.res.code == STORE_OK && str_eq(str_c(q->name), STR("INBOX")))
 		result_set(&q->op.res, STORE_BADNAME, "INBOX can't be deleted.");
-	q->op.work = delete_work;
+	q->op.work = counted_work;
+	q->change = delete_work;
 	q->op.finish = delete_finish;
 	store_op_start(st, &q->op);
 }
@@ -325,7 +337,8 @@ static void trash_renamed(struct manage *q)
 
 		if (fd >= 0 && counted != counts) {
 			quota_count_folder(st, fd, &use);
-			quota_add(st, counts ? use.bytes : -use.bytes, counts ? use.count : -use.count);
+			q->quota.bytes += counts ? use.bytes : -use.bytes;
+			q->quota.count += counts ? use.count : -use.count;
 		}
 		if (fd >= 0)
 			close(fd);
@@ -472,7 +485,8 @@ void store_rename(struct store *st, struct str from, struct str to, store_done_f
 		result_set(&q->op.res, strcmp(q->to, q->name) ? STORE_BADNAME : STORE_EXISTS,
 			   "A folder can't be renamed to itself or below itself.");
 	}
-	q->op.work = rename_work;
+	q->op.work = counted_work;
+	q->change = rename_work;
 	q->op.finish = rename_finish;
 	store_op_start(st, &q->op);
 }

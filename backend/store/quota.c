@@ -31,7 +31,7 @@ void quota_init(struct store *st)
 {
 	struct quota_limit l;
 
-	pthread_mutex_init(&st->quota.counting, NULL);
+	pthread_rwlock_init(&st->quota.counting, NULL);
 	if (quota_limit_parse(str_c(st->o.quota), &l))
 		st->quota.record = l;
 	else
@@ -173,28 +173,50 @@ static bool untouched(const struct store *st, const struct look *before)
 								: false;
 }
 
+static int write_count(const struct store *st, const char *tmp, const struct quota_limit *limit,
+		       const struct quota_use *u, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int fd = openat(st->o.maildir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), rc = -1;
+
+	quota_limit_put(&text, limit);
+	buf_putc(&text, '\n');
+	maildirsize_put_line(&text, u->bytes, u->count);
+	if (fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n && fsync(fd) == 0)
+		rc = 0;
+	else
+		err_sys(e, "%s", tmp);
+	if (fd >= 0)
+		close(fd);
+	buf_deinit(&text);
+	return rc;
+}
+
 /* Counts, and says so in a new file. What others append meanwhile would be lost: then it is counted again. */
 static int count_anew(struct store *st, struct look *l, const struct quota_limit *limit, struct err *e)
 {
 	struct quota_use u = {0};
-	struct buf text = BUF_INIT;
-	int rc;
+	char base[256], tmp[300];
+	int rc = 0;
 
-	for (int tries = 0;; tries++) {
+	md_name_new(base, 0, 0);
+	base[strcspn(base, ",")] = 0;
+	snprintf(tmp, sizeof tmp, "tmp/%.250s", base);
+	for (int tries = 0; rc == 0; tries++) {
 		u = (struct quota_use){0};
-		if (count_all(st, &u, e) < 0)
-			return -1;
-		if (tries + 1 == COUNT_TRIES || untouched(st, l))
+		if (count_all(st, &u, e) < 0 || write_count(st, tmp, limit, &u, e) < 0)
+			rc = -1;
+		else if (tries + 1 == COUNT_TRIES || untouched(st, l))
 			break;
+		unlinkat(st->o.maildir_fd, tmp, 0);
 		look(st, l);
-		if (l->form == REFUSED)
-			return err_set(e, EINVAL, FILE_NAME " is not a file");
+		if (rc == 0 && l->form == REFUSED)
+			rc = err_set(e, EINVAL, FILE_NAME " is not a file");
 	}
-	quota_limit_put(&text, limit);
-	buf_putc(&text, '\n');
-	maildirsize_put_line(&text, u.bytes, u.count);
-	rc = files_write_whole(st->o.maildir_fd, FILE_NAME, buf_str(&text), e);
-	buf_deinit(&text);
+	if (rc == 0 && renameat(st->o.maildir_fd, tmp, st->o.maildir_fd, FILE_NAME) < 0) {
+		rc = err_sys(e, FILE_NAME);
+		unlinkat(st->o.maildir_fd, tmp, 0);
+	}
 	if (rc < 0)
 		return -1;
 	l->form = WHOLE;
@@ -203,11 +225,47 @@ static int count_anew(struct store *st, struct look *l, const struct quota_limit
 	return 0;
 }
 
+static void quota_add(struct store *st, int64_t bytes, int64_t count)
+{
+	struct buf line = BUF_INIT;
+	struct stat sb;
+	int fd;
+
+	if (!bytes && !count)
+		return;
+	fd = open_file(st, O_WRONLY | O_APPEND);
+	if (fd < 0) {
+		if (errno == ENOENT && quota_limit_any(&st->quota.record))
+			__atomic_store_n(&st->quota.stale, true, __ATOMIC_RELAXED);
+		return;
+	}
+	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode)) {
+		maildirsize_put_line(&line, bytes, count);
+		/* One write: lines of several writers stay whole. A full volume loses it until the next count. */
+		if (write(fd, line.p, line.n) != (ssize_t)line.n || sb.st_size + (off_t)line.n >= MAILDIRSIZE_MAX)
+			__atomic_store_n(&st->quota.stale, true, __ATOMIC_RELAXED);
+	}
+	close(fd);
+	buf_deinit(&line);
+}
+
+void quota_change_begin(struct store *st)
+{
+	pthread_rwlock_rdlock(&st->quota.counting);
+}
+
+void quota_change_end(struct store *st, const struct quota_use *u)
+{
+	quota_add(st, u->bytes, u->count);
+	pthread_rwlock_unlock(&st->quota.counting);
+}
+
+/* Never while a change of ours is between its files and its line: it would be counted twice. */
 static int count_once(struct store *st, struct look *l, const struct quota_limit *limit, struct err *e)
 {
-	pthread_mutex_lock(&st->quota.counting);
+	pthread_rwlock_wrlock(&st->quota.counting);
 	int rc = count_anew(st, l, limit, e);
-	pthread_mutex_unlock(&st->quota.counting);
+	pthread_rwlock_unlock(&st->quota.counting);
 	return rc;
 }
 
@@ -250,6 +308,23 @@ static int look_well(struct store *st, struct look *l)
 
 /* ---- for others ---------------------------------------------------------------------------------------------- */
 
+static int exceeded(struct store_result *r)
+{
+	return result_set(r, STORE_QUOTA, "You exceeded your mail quota.");
+}
+
+int quota_check_again(struct store *st, int64_t bytes, int64_t count, struct store_result *r)
+{
+	struct look l;
+	struct quota_limit limit;
+
+	look(st, &l);
+	limit = limit_of(st, &l);
+	if (l.form == WHOLE && quota_limit_over(&limit, l.m.bytes + bytes, l.m.count + count))
+		return exceeded(r);
+	return 0;
+}
+
 int quota_check(struct store *st, int64_t bytes, int64_t count, struct store_result *r)
 {
 	struct look l;
@@ -265,31 +340,7 @@ int quota_check(struct store *st, int64_t bytes, int64_t count, struct store_res
 	if ((l.m.lines > 1 || l.sb.st_mtime + MAILDIRSIZE_AGE_S <= (time_t)clock_wall_s()) &&
 	    count_once(st, &l, &limit, &e) == 0 && !quota_limit_over(&limit, l.m.bytes + bytes, l.m.count + count))
 		return 0;
-	return result_set(r, STORE_QUOTA, "You exceeded your mail quota.");
-}
-
-void quota_add(struct store *st, int64_t bytes, int64_t count)
-{
-	struct buf line = BUF_INIT;
-	struct stat sb;
-	int fd;
-
-	if (!bytes && !count)
-		return;
-	fd = open_file(st, O_WRONLY | O_APPEND);
-	if (fd < 0) {
-		if (errno == ENOENT && quota_limit_any(&st->quota.record))
-			__atomic_store_n(&st->quota.stale, true, __ATOMIC_RELAXED);
-		return;
-	}
-	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode)) {
-		maildirsize_put_line(&line, bytes, count);
-		/* One write: lines of several writers stay whole. A full volume loses it until the next count. */
-		if (write(fd, line.p, line.n) != (ssize_t)line.n || sb.st_size + (off_t)line.n >= MAILDIRSIZE_MAX)
-			__atomic_store_n(&st->quota.stale, true, __ATOMIC_RELAXED);
-	}
-	close(fd);
-	buf_deinit(&line);
+	return exceeded(r);
 }
 
 static void flags_changed(const struct store *st, const struct fold *f, const struct rec *r, struct quota_use *u)

@@ -60,7 +60,7 @@ struct store {
 	void *close_ctx;
 	struct {
 		struct quota_limit record; /* of the user record; wins over the file's */
-		pthread_mutex_t counting;
+		pthread_rwlock_t counting; /* a count alone; changes together */
 		bool stale;      /* set by I/O threads: the file should be counted anew */
 		bool complained;
 		bool recount_queued; /* the loop's */
@@ -408,7 +408,11 @@ bool quota_counts_folder(const struct store *st, const char *disk_name);
 void quota_count_folder(const struct store *st, int dir_fd, struct quota_use *u); /* adds what lies in it */
 /* Room for so much more? -1: r says STORE_QUOTA. What can't be known is room. */
 int quota_check(struct store *st, int64_t bytes, int64_t count, struct store_result *r);
-void quota_add(struct store *st, int64_t bytes, int64_t count);
+/* The same without counting anew, between the two below. */
+int quota_check_again(struct store *st, int64_t bytes, int64_t count, struct store_result *r);
+/* Around each change of ours, files and all; the end adds its line, where it is any. */
+void quota_change_begin(struct store *st);
+void quota_change_end(struct store *st, const struct quota_use *u);
 /* What records mean that we wrote ourselves and that aren't applied yet (what others do, they count themselves). */
 void quota_of_records(const struct fold *f, struct str records, struct quota_use *u);
 /* Loop: counts anew in the background if an I/O thread found that it should be. */

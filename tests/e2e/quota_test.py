@@ -14,7 +14,7 @@ from lib.imap import Imap
 from lib.server import BIN, MAIL_UID, ROOT, Server, wait_for
 
 QUOTA = 200000
-TEXT = b"Subject: q\r\n\r\n" + b"x" * 986 + b"\r\n"  # 1000 bytes with LF
+TEXT = b"Subject: q\r\n\r\n" + b"x" * 987 + b"\r\n"  # 1000 bytes with LF
 
 
 @pytest.fixture(scope="module")
@@ -292,11 +292,12 @@ def test_beside_deliverquota(box):
     def work():
         c = b.client("INBOX")
         for _ in range(6):
+            got = c.append("INBOX", TEXT)
+            uid = re.search(r"APPENDUID \d+ (\d+)", got.text)[1]
+            c.ok("UID STORE %s +FLAGS (\\Deleted)" % uid)
+            c.ok("UID EXPUNGE " + uid)
             c.append("INBOX", TEXT)
-            c.ok("STORE 1 +FLAGS (\\Deleted)")
-            c.ok("EXPUNGE")
-            c.append("INBOX", TEXT)
-    b.client("INBOX")
+    b.client("INBOX").ok("GETQUOTA ROOT")  # the file is there, so deliverquota keeps it
     threads = [threading.Thread(target=t) for t in (deliver, work, work)]
     for t in threads:
         t.start()
