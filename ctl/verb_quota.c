@@ -14,7 +14,8 @@ struct look {
 };
 
 /* In the child. */
-static _Noreturn void exec_imapd(const struct look *k, const char *maildir, const char *quota, int out)
+static _Noreturn void exec_imapd(const struct look *k, const char *maildir, const char *quota,
+				 int out)
 {
 	VEC(const char *) argv = {0};
 
@@ -39,7 +40,8 @@ static _Noreturn void exec_imapd(const struct look *k, const char *maildir, cons
 }
 
 /* What it says, up to its end. False: it failed, and said why on stderr. */
-static bool ask_imapd(const struct look *k, const char *maildir, const char *quota, char *text, size_t room)
+static bool ask_imapd(const struct look *k, const char *maildir, const char *quota, char *text,
+		      size_t room)
 {
 	int fd[2], status = 1;
 	size_t have = 0;
@@ -58,10 +60,12 @@ static bool ask_imapd(const struct look *k, const char *maildir, const char *quo
 		have += (size_t)n;
 	text[have] = 0;
 	close(fd[0]);
-	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == 0;
 }
 
-static void put_number(struct control_row *row, const char *key, unsigned long long n, char text[24])
+static void put_number(struct control_row *row, const char *key, unsigned long long n,
+		       char text[24])
 {
 	snprintf(text, 24, "%llu", n);
 	row->name[row->n] = str_c(key);
@@ -76,7 +80,8 @@ static int show(struct look *k, const char *who, const char *maildir, const char
 
 	k->found = true;
 	if (!ask_imapd(k, maildir, quota, text, sizeof text) ||
-	    sscanf(text, "bytes %llu %llu messages %llu %llu", &bytes, &bytes_limit, &count, &count_limit) != 4) {
+	    sscanf(text, "bytes %llu %llu messages %llu %llu", &bytes, &bytes_limit, &count,
+		   &count_limit) != 4) {
 		k->failed = true;
 		ctl_fault("%s: can't be looked at", who);
 		return 0;
@@ -104,7 +109,8 @@ static int show_user(void *ctx, struct str user, struct str quota)
 	if (pwfile_maildir(k->c->set, user, &maildir, &e) < 0) {
 		k->failed = true;
 		ctl_fault("%s", e.text);
-	} else if (k->only.p || access(buf_cstr(&maildir), F_OK) == 0) { /* --all: who never logged in uses nothing */
+	} else if (k->only.p || access(buf_cstr(&maildir), F_OK) ==
+					0) { /* --all: who never logged in uses nothing */
 		show(k, name, buf_cstr(&maildir), q);
 	}
 	buf_deinit(&maildir);
@@ -137,7 +143,8 @@ int ctl_quota(const struct ctl *c)
 	if (rc < 0)
 		ctl_fault("%s", e.text);
 	else if (!k.found && k.only.p)
-		ctl_fault("%s has no account %s: name the Maildir (a path with a / in it)", c->set->passwd_file, who);
+		ctl_fault("%s has no account %s: name the Maildir (a path with a / in it)",
+			  c->set->passwd_file, who);
 	if (c->json)
 		grid_print_json(k.grid);
 	else if (grid_rows(k.grid))

@@ -93,15 +93,15 @@ static bool take_change(struct str line, struct maildirsize *m)
 
 bool maildirsize_parse(struct str text, struct maildirsize *m)
 {
-	struct str line;
+	bool whole = text.n && text.p[text.n - 1] == '\n';
+	struct str line = str_split(&text, '\n');
 
 	*m = (struct maildirsize){0};
-	if (!text.n || text.p[text.n - 1] != '\n')
-		return false; /* something was cut off */
-	line = str_split(&text, '\n');
+	if (!text.p && !whole)
+		return false; /* not even the first line is all there */
 	if (line.n && line.p[line.n - 1] == '\r')
 		line.n--;
-	if (!quota_limit_parse(line, &m->limit))
+	if (!quota_limit_parse(line, &m->limit) || !whole)
 		return false;
 	while (text.n)
 		if (!take_change(str_split(&text, '\n'), m))

@@ -7,8 +7,9 @@
 #include "common/base/buf.h"
 
 enum {
-	MAILDIRSIZE_MAX = 5120,  /* bytes: a file so long is counted anew */
-	MAILDIRSIZE_AGE_S = 900, /* so old, or of several lines, it is not believed when it says "full" */
+	MAILDIRSIZE_MAX = 5120, /* bytes: a file so long is counted anew */
+	MAILDIRSIZE_AGE_S =
+		900, /* so old, or of several lines, it is not believed when it says "full" */
 };
 
 struct quota_limit {
@@ -17,7 +18,7 @@ struct quota_limit {
 struct maildirsize {
 	struct quota_limit limit;
 	int64_t bytes, count; /* in use */
-	size_t lines;         /* behind the first */
+	size_t lines;	      /* behind the first */
 };
 
 /* "10000000S,1000C", in any order, also without the comma; a bare number is bytes; numbers too large to hold are no limit that could be

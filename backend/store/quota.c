@@ -16,7 +16,7 @@
 enum { COUNT_TRIES = 3 };
 
 enum form {
-	NONE,    /* no file */
+	NONE, /* no file */
 	WHOLE,
 	DAMAGED, /* not to be understood, or as long as it may be */
 	REFUSED, /* not a file: left alone */
@@ -82,11 +82,13 @@ static void count_cur_or_new(const struct store *st, int at, const char *which, 
 		return;
 	}
 	while ((de = readdir(dir))) {
-		if (de->d_name[0] == '.' || !md_name_parse(str_c(de->d_name), &n) || !counts_flags(st, n.flags))
+		if (de->d_name[0] == '.' || !md_name_parse(str_c(de->d_name), &n) ||
+		    !counts_flags(st, n.flags))
 			continue;
 		if (n.size && n.size <= INT64_MAX)
 			add_use(u, (int64_t)n.size, 1);
-		else if (fstatat(dirfd(dir), de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(sb.st_mode))
+		else if (fstatat(dirfd(dir), de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+			 S_ISREG(sb.st_mode))
 			add_use(u, sb.st_size, 1);
 	}
 	closedir(dir);
@@ -128,7 +130,8 @@ static int count_all(const struct store *st, struct quota_use *u, struct err *e)
 
 static int open_file(const struct store *st, int how)
 {
-	return openat(st->o.maildir_fd, FILE_NAME, how | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return openat(st->o.maildir_fd, FILE_NAME,
+		      how | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 static void look(const struct store *st, struct look *l)
@@ -149,7 +152,8 @@ static void look(const struct store *st, struct look *l)
 		n = pread(fd, text, sizeof text, 0);
 		if (n < 0)
 			l->form = REFUSED;
-		else if (!maildirsize_parse(str_mem(text, (size_t)n), &l->m) || l->sb.st_size >= MAILDIRSIZE_MAX)
+		else if (!maildirsize_parse(str_mem(text, (size_t)n), &l->m) ||
+			 l->sb.st_size >= MAILDIRSIZE_MAX)
 			l->form = DAMAGED;
 		else
 			l->form = WHOLE;
@@ -159,8 +163,8 @@ static void look(const struct store *st, struct look *l)
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {
-	return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 static bool untouched(const struct store *st, const struct look *before)
@@ -169,15 +173,18 @@ static bool untouched(const struct store *st, const struct look *before)
 
 	if (fstatat(st->o.maildir_fd, FILE_NAME, &now, AT_SYMLINK_NOFOLLOW) < 0)
 		return before->form == NONE;
-	return before->form == WHOLE || before->form == DAMAGED ? before->sb.st_ino == 0 || same_file(&before->sb, &now)
-								: false;
+	return before->form == WHOLE || before->form == DAMAGED
+		       ? before->sb.st_ino == 0 || same_file(&before->sb, &now)
+		       : false;
 }
 
 static int write_count(const struct store *st, const char *tmp, const struct quota_limit *limit,
 		       const struct quota_use *u, struct err *e)
 {
 	struct buf text = BUF_INIT;
-	int fd = openat(st->o.maildir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), rc = -1;
+	int fd = openat(st->o.maildir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			0600),
+	    rc = -1;
 
 	quota_limit_put(&text, limit);
 	buf_putc(&text, '\n');
@@ -193,7 +200,8 @@ static int write_count(const struct store *st, const char *tmp, const struct quo
 }
 
 /* Counts, and says so in a new file. What others append meanwhile would be lost: then it is counted again. */
-static int count_anew(struct store *st, struct look *l, const struct quota_limit *limit, struct err *e)
+static int count_anew(struct store *st, struct look *l, const struct quota_limit *limit,
+		      struct err *e)
 {
 	struct quota_use u = {0};
 	char base[256], tmp[300];
@@ -220,7 +228,8 @@ static int count_anew(struct store *st, struct look *l, const struct quota_limit
 	if (rc < 0)
 		return -1;
 	l->form = WHOLE;
-	l->m = (struct maildirsize){.limit = *limit, .bytes = u.bytes, .count = u.count, .lines = 1};
+	l->m = (struct maildirsize){
+		.limit = *limit, .bytes = u.bytes, .count = u.count, .lines = 1};
 	l->sb.st_mtime = (time_t)clock_wall_s();
 	return 0;
 }
@@ -242,7 +251,8 @@ static void quota_add(struct store *st, int64_t bytes, int64_t count)
 	if (fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode)) {
 		maildirsize_put_line(&line, bytes, count);
 		/* One write: lines of several writers stay whole. A full volume loses it until the next count. */
-		if (write(fd, line.p, line.n) != (ssize_t)line.n || sb.st_size + (off_t)line.n >= MAILDIRSIZE_MAX)
+		if (write(fd, line.p, line.n) != (ssize_t)line.n ||
+		    sb.st_size + (off_t)line.n >= MAILDIRSIZE_MAX)
 			__atomic_store_n(&st->quota.stale, true, __ATOMIC_RELAXED);
 	}
 	close(fd);
@@ -261,7 +271,8 @@ void quota_change_end(struct store *st, const struct quota_use *u)
 }
 
 /* Never while a change of ours is between its files and its line: it would be counted twice. */
-static int count_once(struct store *st, struct look *l, const struct quota_limit *limit, struct err *e)
+static int count_once(struct store *st, struct look *l, const struct quota_limit *limit,
+		      struct err *e)
 {
 	pthread_rwlock_wrlock(&st->quota.counting);
 	int rc = count_anew(st, l, limit, e);
@@ -284,7 +295,8 @@ static bool needs_count(const struct store *st, const struct look *l)
 {
 	struct quota_limit limit = limit_of(st, l);
 
-	return quota_limit_any(&limit) && (l->form != WHOLE || !l->m.lines || !same_limit(&limit, &l->m.limit));
+	return quota_limit_any(&limit) &&
+	       (l->form != WHOLE || !l->m.lines || !same_limit(&limit, &l->m.limit));
 }
 
 /* l is what can be known. -1: nothing can, and why was logged. */
@@ -338,12 +350,14 @@ int quota_check(struct store *st, int64_t bytes, int64_t count, struct store_res
 	    !quota_limit_over(&limit, l.m.bytes + bytes, l.m.count + count))
 		return 0;
 	if ((l.m.lines > 1 || l.sb.st_mtime + MAILDIRSIZE_AGE_S <= (time_t)clock_wall_s()) &&
-	    count_once(st, &l, &limit, &e) == 0 && !quota_limit_over(&limit, l.m.bytes + bytes, l.m.count + count))
+	    count_once(st, &l, &limit, &e) == 0 &&
+	    !quota_limit_over(&limit, l.m.bytes + bytes, l.m.count + count))
 		return 0;
 	return exceeded(r);
 }
 
-static void flags_changed(const struct store *st, const struct fold *f, const struct rec *r, struct quota_use *u)
+static void flags_changed(const struct store *st, const struct fold *f, const struct rec *r,
+			  struct quota_use *u)
 {
 	const struct msg *m = fold_msg(f, r->uid);
 	int gone = !counts_flags(st, r->add), back = !counts_flags(st, r->del);
@@ -378,9 +392,7 @@ void quota_of_records(const struct fold *f, struct str records, struct quota_use
 struct ask {
 	struct store_op op;
 	struct quota_use use;
-	int64_t bytes, count;
 	store_quota_fn *done;
-	store_done_fn *checked;
 	void *ctx;
 };
 
@@ -423,7 +435,8 @@ static void stale_finish(struct store_op *op)
 
 void quota_look_later(struct store *st)
 {
-	if (!__atomic_exchange_n(&st->quota.stale, false, __ATOMIC_RELAXED) || st->quota.recount_queued)
+	if (!__atomic_exchange_n(&st->quota.stale, false, __ATOMIC_RELAXED) ||
+	    st->quota.recount_queued)
 		return;
 	struct ask *q = xcalloc(1, sizeof *q);
 	st->quota.recount_queued = true;

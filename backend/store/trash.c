@@ -27,7 +27,8 @@ static char *trash_name(const struct store *st)
 
 bool trash_is(const struct store *st, const char *canonical)
 {
-	return strncmp(canonical, "INBOX.", 6) == 0 && strcmp(canonical + 6, st->o.set->imap_trashfoldername) == 0;
+	return strncmp(canonical, "INBOX.", 6) == 0 &&
+	       strcmp(canonical + 6, st->o.set->imap_trashfoldername) == 0;
 }
 
 struct trashing {
@@ -110,7 +111,8 @@ static void nothing_done(struct job *j)
 	trashing_over(container_of(j, struct trashing, job), &ok);
 }
 
-void trash_expunge(struct fold *f, const uint32_t *uids, size_t n, const void *origin, store_done_fn *done, void *ctx)
+void trash_expunge(struct fold *f, const uint32_t *uids, size_t n, const void *origin,
+		   store_done_fn *done, void *ctx)
 {
 	struct trashing *t = xcalloc(1, sizeof *t);
 
@@ -129,7 +131,8 @@ void trash_expunge(struct fold *f, const uint32_t *uids, size_t n, const void *o
 		fold_get(f->f.store, str_c(t->trash), false, got_trash, t);
 		return;
 	}
-	t->job = (struct job){.run = nothing_run, .done = nothing_done}; /* no trash is made for nothing */
+	t->job = (struct job){.run = nothing_run,
+			      .done = nothing_done}; /* no trash is made for nothing */
 	jobs_submit(f->f.store->o.jobs, &t->job);
 }
 
@@ -141,9 +144,9 @@ struct purge { /* one folder of the list; lives as long as the store */
 	struct job job;
 	struct list link;
 	struct store *st;
-	char *folder; /* canonical */
-	int64_t age;  /* seconds */
-	int64_t next; /* nothing is due before; seconds since 1970 */
+	char *folder;  /* canonical */
+	int64_t age;   /* seconds */
+	int64_t next;  /* nothing is due before; seconds since 1970 */
 	int64_t first; /* the job's: earliest ctime that was seen; INT64_MAX: none */
 	bool busy;
 };
@@ -162,7 +165,8 @@ static void look_at(struct purge *p, int at, const char *which)
 		return;
 	}
 	while ((de = readdir(dir)))
-		if (de->d_name[0] != '.' && fstatat(dirfd(dir), de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (de->d_name[0] != '.' &&
+		    fstatat(dirfd(dir), de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISREG(sb.st_mode) && sb.st_ctime < p->first)
 			p->first = sb.st_ctime;
 	closedir(dir);
@@ -205,7 +209,8 @@ static int purge_one(struct purging *q, const struct msg *m, int64_t before)
 	char name[256];
 	bool in_new = fold_name(f, m, name);
 
-	if (fstatat(files_fd(f->files, in_new), name, &sb, AT_SYMLINK_NOFOLLOW) < 0 || sb.st_ctime > before)
+	if (fstatat(files_fd(f->files, in_new), name, &sb, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    sb.st_ctime > before)
 		return 0; /* one that was just renamed is young */
 	int rc = expunge_file(f, m, false, &now, name);
 	if (rc > 0)
@@ -235,7 +240,8 @@ static void purging_work(struct op *op)
 	if (q->more)
 		q->next = f->f.msgs.a[i].uid;
 	struct store_result fault = op->res;
-	if (op->part[0].own.n && (md_fsync_dir(f->files->cur) < 0 || md_fsync_dir(f->files->new) < 0))
+	if (op->part[0].own.n &&
+	    (md_fsync_dir(f->files->cur) < 0 || md_fsync_dir(f->files->new) < 0))
 		result_sys(&fault, f->disk_name);
 	if (op_append(op, &op->part[0], true) == 0 && fault.code != STORE_OK)
 		op->res = fault;
@@ -325,7 +331,8 @@ void trash_init(struct store *st)
 
 	list_init(&st->purges);
 	while (list.p && list.n) {
-		struct str days = str_trim(str_split(&list, ',')), name = str_c(st->o.set->imap_trashfoldername);
+		struct str days = str_trim(str_split(&list, ',')),
+			   name = str_c(st->o.set->imap_trashfoldername);
 		uint64_t n;
 
 		if (str_find(days, ':') < days.n)
@@ -333,7 +340,8 @@ void trash_init(struct store *st)
 		if (str_u64(str_trim(days), &n) && n <= 36500)
 			purge_add(st, name, n);
 		else if (days.n)
-			LOG(L_WARN, "purge_unknown", L_C("setting", "IMAP_EMPTYTRASH"), L_S("days", days));
+			LOG(L_WARN, "purge_unknown", L_C("setting", "IMAP_EMPTYTRASH"),
+			    L_S("days", days));
 	}
 }
 

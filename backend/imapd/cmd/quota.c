@@ -23,12 +23,13 @@ static void put_quota(struct buf *out, const struct quota_use *u)
 
 	buf_puts(out, "* QUOTA \"ROOT\" (");
 	if (u->bytes_limit) {
-		buf_printf(out, "STORAGE %llu %llu", kilobytes(u->bytes), (unsigned long long)u->bytes_limit / 1024);
+		buf_printf(out, "STORAGE %llu %llu", kilobytes(u->bytes),
+			   (unsigned long long)u->bytes_limit / 1024);
 		sep = " ";
 	}
 	if (u->count_limit)
-		buf_printf(out, "%sMESSAGE %lld %lld", sep, (long long)(u->count > 0 ? u->count : 0),
-			   (long long)u->count_limit);
+		buf_printf(out, "%sMESSAGE %lld %lld", sep,
+			   (long long)(u->count > 0 ? u->count : 0), (long long)u->count_limit);
 	buf_puts(out, ")\r\n");
 }
 
