@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from lib import peers
 from lib.imap import Imap
 from lib.server import BIN, MAIL_UID, ROOT, Server, wait_for
 
@@ -108,9 +110,9 @@ def test_commands_and_capabilities(box):
         assert cap in caps, caps
     assert b"QUOTASET" not in caps and b"XMAGICTRASH" not in caps
     reply = c.ok("GETQUOTAROOT INBOX")
-    assert reply.untagged == [b'* QUOTAROOT "INBOX" "ROOT"', b'* QUOTA "ROOT" (STORAGE 0 195 MESSAGE 0 50)'], reply
+    assert reply.untagged == [b'* QUOTAROOT "INBOX" "ROOT"', b'* QUOTA "ROOT" (STORAGE 0 196 MESSAGE 0 50)'], reply
     assert c.append("INBOX", TEXT).ok
-    assert root_of(c) == [1, 195, 1, 50]
+    assert root_of(c) == [1, 196, 1, 50]
     assert b.lines()[0] == b"%dS,50C" % QUOTA and re.fullmatch(rb" {11}0 {12}0", b.lines()[1])
     assert re.fullmatch(rb" *1000 +1", b.lines()[2]) and len(b.lines()[2]) == 25
     refused = c.cmd('SETQUOTA "ROOT" (STORAGE 1)')
@@ -383,3 +385,71 @@ def test_trash_counts_by_setting(server):
         assert b.says() == (2000, 2)
         c.ok("EXPUNGE")
         assert b.says() == (1000, 1)
+
+
+# ---- Courier's imapd as the measure ----------------------------------------------------------------------------------
+
+STEPS = [
+    ("APPEND", "INBOX", ""), ("APPEND", "INBOX", "\\Seen"), ("APPEND", "INBOX", "\\Seen"), ("CREATE INBOX.Work",),
+    ("CREATE INBOX.Trash",), ("SELECT INBOX",), ("COPY 1:2 INBOX.Work",), ("COPY 1 INBOX.Trash",), ("STORE 1 +FLAGS (\\Deleted)",),
+    ("STORE 1 -FLAGS (\\Deleted)",), ("STORE 1:2 +FLAGS (\\Deleted)",), ("EXPUNGE",), ("APPEND", "INBOX.Trash", ""),
+    ("SELECT INBOX.Work",), ("STORE 1 FLAGS (\\Deleted)",), ("CLOSE",), ("APPEND", "INBOX.Work", ""), ("DELETE INBOX.Work",),
+    ("APPEND", "INBOX", ""), ("SELECT INBOX",), ("COPY 1:2 INBOX",), ("NOOP",),
+    ("COPY 1:4 INBOX",), ("COPY 1 INBOX",),
+]
+
+
+def run_step(client, step):
+    if step[0] == "APPEND":
+        return client.append(step[1], TEXT, step[2])
+    return client.cmd(step[0])
+
+
+def sums(home):
+    with open(home + "/Maildir/maildirsize", "rb") as f:
+        rows = [line.split() for line in f.read().splitlines()]
+    return rows[0], sum(int(r[0]) for r in rows[1:]), sum(int(r[1]) for r in rows[1:])
+
+
+@pytest.fixture
+def homes():
+    made = [peers.make_home() for _ in range(2)]
+    for home in made:
+        shutil.rmtree(home + "/Maildir")
+        assert as_mail("maildirmake", home + "/Maildir").returncode == 0
+        assert as_mail("maildirmake", "-q", "8500S,9C", home + "/Maildir").returncode == 0
+    yield made
+    for home in made:
+        shutil.rmtree(home)
+
+
+def test_as_courier(homes):
+    """The same commands on two Maildirs: the same sums after each, the same refusals, the same GETQUOTAROOT."""
+    both = [kind(home) for kind, home in zip((peers.Courier, peers.Posthouse), homes)]
+    for step in STEPS:
+        replies = [run_step(c, step) for c in both]
+        assert replies[0].status == replies[1].status, (step, replies)
+        if replies[0].status == "NO":
+            assert [re.sub(r"\[\w+\] ", "", r.text) for r in replies] == ["You exceeded your mail quota."] * 2, replies
+        assert sums(homes[0])[1:] == sums(homes[1])[1:], (step, [sums(h) for h in homes])
+        asked = [c.ok("GETQUOTAROOT INBOX").untagged for c in both]
+        assert asked[0] == asked[1], (step, asked)
+    for c in both:
+        c.close()
+
+
+def test_beside_courier(homes):
+    """Both on one Maildir, in turn: each goes on with the other's file, and the sum is what lies there."""
+    home = homes[0]
+    for i in range(2):
+        c = (peers.Courier, peers.Posthouse)[i % 2](home)
+        for step in STEPS:
+            run_step(c, step)
+        c.ok("SELECT INBOX")
+        c.ok("STORE 1:* +FLAGS (\\Deleted)")
+        c.ok("EXPUNGE")
+        c.close()
+    b = Box.__new__(Box)
+    b.path = home + "/Maildir"
+    b.file = b.path + "/maildirsize"
+    assert b.says() == b.holds() and b.lines()[0].replace(b",", b"") == b"8500S9C"

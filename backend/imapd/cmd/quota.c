@@ -24,7 +24,7 @@ static void put_quota(struct buf *out, const struct quota_use *u)
 	buf_puts(out, "* QUOTA \"ROOT\" (");
 	if (u->bytes_limit) {
 		buf_printf(out, "STORAGE %llu %llu", kilobytes(u->bytes),
-			   (unsigned long long)u->bytes_limit / 1024);
+			   kilobytes(u->bytes_limit));
 		sep = " ";
 	}
 	if (u->count_limit)
