@@ -6,6 +6,7 @@
 #include "common/base/hmap.h"
 #include "common/base/rand.h"
 #include "common/io/loop.h"
+#include "frontend/authd/copies.h"
 
 struct entry {
 	struct cache_entry e;
@@ -159,6 +160,7 @@ bool cache_key_make(const struct cache *c, const struct check *ck, struct cache_
 		if (p[0] == '%' && p[1])
 			put_letter(&b, *++p, ck);
 	put_part(&b, secret_str(&ck->password));
+	put_part(&b, ck->peer.cert); /* endpoints are told of it */
 	mac = HMAC(EVP_sha256(), c->secret, sizeof(c->secret), (const uint8_t *)b.p + b.off, b.n,
 		   key->bytes, &n);
 	buf_wipe(&b);
@@ -193,18 +195,6 @@ enum cache_found cache_find(struct cache *c, const struct cache_key *key,
 	return CACHE_NONE;
 }
 
-static void copy_record(struct arena *a, struct user_record *to, const struct user_record *from)
-{
-	to->user = arena_str(a, from->user);
-	to->uid = from->uid;
-	to->gid = from->gid;
-	to->home = arena_str(a, from->home);
-	to->maildir = arena_str(a, from->maildir);
-	to->quota = arena_str(a, from->quota);
-	to->options = arena_str(a, from->options);
-	to->mailhost = arena_str(a, from->mailhost);
-}
-
 static struct entry *copy(const struct check *ck, enum auth_result r)
 {
 	struct entry *e = xcalloc(1, sizeof(*e));
@@ -217,7 +207,7 @@ static struct entry *copy(const struct check *ck, enum auth_result r)
 	e->e.text = arena_str(a, ck->text);
 	if (r != AUTH_OK)
 		return e;
-	copy_record(a, &e->e.record, &ck->record);
+	e->e.record = copy_record(a, &ck->record);
 	for (size_t i = 0; ck->kind == CHECK_SCRAM && i < ck->credentials.n; i++) {
 		const struct credential *cr = &ck->credentials.a[i];
 
@@ -291,6 +281,28 @@ void cache_forget(struct cache *c, struct str user)
 		drop(c, list_empty(&u->as_user)
 				? list_entry(u->as_record.next, struct entry, of_record)
 				: list_entry(u->as_user.next, struct entry, of_user));
+}
+
+void cache_drop(struct cache *c, const struct cache_key *key)
+{
+	struct entry *e = hmap_get(c->entries, key_str(key));
+
+	if (e)
+		drop(c, e);
+}
+
+void cache_doubt(struct cache *c)
+{
+	uint64_t ttl = c->set->auth_cache_ttl * 1000, now = loop_now(c->loop);
+
+	while (!list_empty(&c->bad.lru))
+		drop(c, list_entry(c->bad.lru.next, struct entry, lru));
+	list_foreach(l, &c->good.lru) {
+		struct entry *e = list_entry(l, struct entry, lru);
+
+		if (now - e->kept_ms < ttl)
+			e->kept_ms = now - ttl;
+	}
 }
 
 size_t cache_count(const struct cache *c)

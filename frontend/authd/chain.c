@@ -6,6 +6,7 @@
 #include "common/ipc/wire.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/cache.h"
+#include "frontend/authd/copies.h"
 #include "frontend/authd/pwhash.h"
 #include "frontend/authd/verify.h"
 
@@ -19,6 +20,7 @@ struct flight { /* a check, and all who wait for it */
 	bool forgotten;		 /* its answer is out of date when it comes */
 	bool telling;		 /* its waiters are being told: the flight is not to be touched */
 	size_t at;		 /* place in the chain */
+	uint64_t refuted;	 /* bits of the providers, by place, that were asked and said no */
 	enum auth_result so_far; /* the weightiest of those that said no */
 	enum auth_result last;	 /* what the last one said */
 	enum auth_result
@@ -51,6 +53,7 @@ struct chain *chain_new(struct authd *ad)
 
 void chain_add(struct chain *ch, struct provider *p)
 {
+	ASSERT(ch->providers.n < 64); /* flight.refuted; the settings allow each once */
 	*vec_push(&ch->providers) = p;
 }
 
@@ -114,33 +117,6 @@ void check_credential(struct check *c, struct str hash, struct str services)
 		(struct credential){arena_str(&c->arena, hash), arena_str(&c->arena, services)};
 }
 
-static void copy_facts(struct check *c, const struct session_facts *f)
-{
-	struct arena *a = &c->arena;
-
-	c->facts = *f;
-	c->facts.protocol = arena_str(a, f->protocol);
-	c->facts.session = arena_str(a, f->session);
-	c->facts.rip = arena_str(a, f->rip);
-	c->facts.lip = arena_str(a, f->lip);
-	c->facts.tls_info = arena_str(a, f->tls_info);
-}
-
-static void copy_peer(struct check *c, const struct auth_peer *p)
-{
-	struct arena *a = &c->arena;
-
-	c->peer = *p;
-	c->peer.proxy_addr = arena_str(a, p->proxy_addr);
-	c->peer.proxy_server_addr = arena_str(a, p->proxy_server_addr);
-	c->peer.sni = arena_str(a, p->sni);
-	c->peer.cb_exporter = arena_str(a, p->cb_exporter);
-	c->peer.cb_endpoint = arena_str(a, p->cb_endpoint);
-	c->peer.cert = arena_str(a, p->cert);
-	c->peer.cert_fault = arena_str(a, p->cert_fault);
-	c->peer.cert_proof = arena_str(a, p->cert_proof);
-}
-
 static struct flight *flight_new(struct chain *ch, const struct chain_query *q)
 {
 	struct flight *f = xcalloc(1, sizeof(*f));
@@ -158,8 +134,8 @@ static struct flight *flight_new(struct chain *ch, const struct chain_query *q)
 	c->digest = arena_str(&c->arena, q->digest);
 	secret_set(&c->password, q->password);
 	c->attempt = q->attempt;
-	copy_facts(c, q->facts);
-	copy_peer(c, q->peer);
+	c->facts = copy_facts(&c->arena, q->facts);
+	c->peer = copy_peer(&c->arena, q->peer);
 	f->keyed = cache_key_make(ch->cache, c, &f->key);
 	return f;
 }
@@ -226,6 +202,18 @@ static void check_from_cache(struct check *c, const struct check *asked,
 
 /* ---- the end of a check ------------------------------------------------------------------------ */
 
+/* By whose word the entry is there has just said otherwise. */
+static bool is_refuted(const struct flight *f, const struct cache_entry *e)
+{
+	const struct chain *ch = f->chain;
+
+	for (size_t i = 0; i < ch->providers.n; i++)
+		if ((f->refuted & UINT64_C(1) << i) &&
+		    str_eq(e->provider, str_c(ch->providers.a[i]->name)))
+			return true;
+	return false;
+}
+
 static bool serve_stale(struct flight *f)
 {
 	const struct cache_entry *e;
@@ -234,6 +222,10 @@ static bool serve_stale(struct flight *f)
 	if (!f->keyed || f->forgotten || cache_find(f->chain->cache, &f->key, &e) == CACHE_NONE ||
 	    e->result != AUTH_OK)
 		return false;
+	if (is_refuted(f, e)) {
+		cache_drop(f->chain->cache, &f->key);
+		return false;
+	}
 	if (!list_empty(&f->waiters))
 		LOG(L_INFO, "kept answer used", L_S("user", f->check.user),
 		    L_S("module", e->provider));
@@ -306,6 +298,8 @@ static void next(struct flight *f)
 static void said_no(struct flight *f, enum auth_result r)
 {
 	f->last = r;
+	if (r != AUTH_TEMPFAIL)
+		f->refuted |= UINT64_C(1) << (f->at - 1);
 	if (weight(r) > weight(f->so_far))
 		f->so_far = r;
 	next(f);
@@ -462,15 +456,26 @@ void chain_leave(struct chain_waiter *w)
 		c->provider->cancel(c->provider, c);
 }
 
-void chain_forget(struct chain *ch, struct str user)
+/* Whoever asks from now on gets an answer from after this. A check under way may turn out to be of any
+ * account, under another of its names. */
+static void withdraw_all(struct chain *ch)
 {
-	cache_forget(ch->cache, user);
-	/* A check under way may turn out to be of this account under another of its names, so all count:
-	 * whoever asks from now on gets an answer from after this. */
 	list_foreach(e, &ch->flights) {
 		struct flight *f = list_entry(e, struct flight, link);
 
 		flight_withdraw(f);
 		f->forgotten = true;
 	}
+}
+
+void chain_doubt(struct chain *ch)
+{
+	cache_doubt(ch->cache);
+	withdraw_all(ch);
+}
+
+void chain_forget(struct chain *ch, struct str user)
+{
+	cache_forget(ch->cache, user);
+	withdraw_all(ch);
 }

@@ -50,3 +50,6 @@ void chain_leave(struct chain_waiter *w); /* no longer interested; NULL flight i
 /* What is known of this user, by any of its names, is out of date (user.p == NULL: of all): the cache
  * forgets it, and what is under way is not put into it. */
 void chain_forget(struct chain *ch, struct str user);
+/* News may have been missed: what is kept is not used without asking again, but still where nobody can be
+ * asked. */
+void chain_doubt(struct chain *ch);

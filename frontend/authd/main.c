@@ -158,7 +158,7 @@ static void passwd_loaded(void *ctx)
 	struct authd *ad = ctx;
 	unsigned before = ad->mechanisms;
 
-	revoke_all_cached(ad, "passwd-file");
+	revoke_doubt(ad, "passwd-file");
 	offer_mechanisms(ad);
 	if (ad->mechanisms != before)
 		requests_tell_mechanisms(ad);

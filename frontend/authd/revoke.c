@@ -28,9 +28,9 @@ void revoke_user(struct authd *ad, struct str user, const char *why)
 	buf_deinit(&b);
 }
 
-void revoke_all_cached(struct authd *ad, const char *why)
+void revoke_doubt(struct authd *ad, const char *why)
 {
-	LOG(L_INFO, "kept answers dropped", L_C("by", why));
-	chain_forget(ad->chain, STR_NONE);
+	LOG(L_INFO, "kept answers in doubt", L_C("by", why));
+	chain_doubt(ad->chain);
 	oauth_forget(ad->oauth, STR_NONE);
 }

@@ -118,7 +118,7 @@ def test_known_users_come_in_while_it_is_away():
             own.account(user)
         with make_front(tcp(own), AUTH_CACHE_SIZE=1000, AUTH_CACHE_TTL=0, AUTH_CACHE_NEGATIVE_TTL=0,
                         REDIS_TIMEOUT=500).running() as front:
-            wait_for("the subscription", lambda: "kept answers dropped" in front.log())  # nothing is lost from now on
+            wait_for("the subscription", lambda: "kept answers in doubt" in front.log())  # nothing is lost from now on
             assert all(login(front, user) == "OK" for user in users)
             own.kill()
             end, n = time.monotonic() + seconds, 0
