@@ -320,6 +320,12 @@ static int look_well(struct store *st, struct look *l)
 
 /* ---- for others ---------------------------------------------------------------------------------------------- */
 
+static bool over(const struct quota_limit *limit, const struct maildirsize *m, int64_t bytes, int64_t count)
+{
+	return __builtin_add_overflow(m->bytes, bytes, &bytes) || __builtin_add_overflow(m->count, count, &count) ||
+	       quota_limit_over(limit, bytes, count);
+}
+
 static int exceeded(struct store_result *r)
 {
 	return result_set(r, STORE_QUOTA, "You exceeded your mail quota.");
@@ -332,7 +338,7 @@ int quota_check_again(struct store *st, int64_t bytes, int64_t count, struct sto
 
 	look(st, &l);
 	limit = limit_of(st, &l);
-	if (l.form == WHOLE && quota_limit_over(&limit, l.m.bytes + bytes, l.m.count + count))
+	if (l.form == WHOLE && over(&limit, &l.m, bytes, count))
 		return exceeded(r);
 	return 0;
 }
@@ -347,11 +353,11 @@ int quota_check(struct store *st, int64_t bytes, int64_t count, struct store_res
 		return 0; /* a quota that can't be kept stops nobody's mail */
 	limit = limit_of(st, &l);
 	if (!quota_limit_any(&limit) || (bytes <= 0 && count <= 0) ||
-	    !quota_limit_over(&limit, l.m.bytes + bytes, l.m.count + count))
+	    !over(&limit, &l.m, bytes, count))
 		return 0;
 	if ((l.m.lines > 1 || l.sb.st_mtime + MAILDIRSIZE_AGE_S <= (time_t)clock_wall_s()) &&
 	    count_once(st, &l, &limit, &e) == 0 &&
-	    !quota_limit_over(&limit, l.m.bytes + bytes, l.m.count + count))
+	    !over(&limit, &l.m, bytes, count))
 		return 0;
 	return exceeded(r);
 }

@@ -177,6 +177,7 @@ void store_quota(struct store *st, store_quota_fn *done, void *ctx);
 struct folder_status {
 	uint32_t messages, recent, unseen, uidnext, uidvalidity, deleted;
 	uint64_t modseq;
+	uint64_t deleted_bytes; /* of those that are \Deleted */
 };
 typedef void store_status_fn(void *ctx, const struct store_result *r, const struct folder_status *s);
 void store_status(struct store *st, struct str name, store_status_fn *done, void *ctx);

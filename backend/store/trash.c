@@ -151,6 +151,12 @@ struct purge { /* one folder of the list; lives as long as the store */
 	bool busy;
 };
 
+static void purge_over(struct purge *p)
+{
+	p->busy = false;
+	store_later(p->st); /* store_close may wait for it */
+}
+
 static void look_at(struct purge *p, int at, const char *which)
 {
 	struct err e;
@@ -261,7 +267,7 @@ static void purging_finish(struct op *op)
 	if (q->more && op->res.code == STORE_OK && !p->st->closing) {
 		purging_start(p, f, q->next);
 	} else {
-		p->busy = false;
+		purge_over(p);
 	}
 	op_free(op);
 }
@@ -286,7 +292,7 @@ static void purge_got(void *ctx, const struct store_result *r, struct fold *f)
 
 	(void)r;
 	if (!f) {
-		p->busy = false;
+		purge_over(p);
 		return;
 	}
 	purging_start(p, f, 0);
@@ -302,7 +308,7 @@ static void purge_looked(struct job *j)
 		fold_get(p->st, str_c(p->folder), true, purge_got, p);
 		return;
 	}
-	p->busy = false;
+	purge_over(p);
 	p->next = p->first == INT64_MAX ? now + p->age : p->first + p->age;
 }
 

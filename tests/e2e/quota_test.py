@@ -120,6 +120,11 @@ def test_commands_and_capabilities(box):
     assert c.cmd("SETQUOTA ROOT 5").status == "BAD" and c.cmd("GETQUOTA").status == "BAD"
     assert c.cmd("GETQUOTAROOT INBOX x").status == "BAD"
     assert c.cmd("GETQUOTA other").text.startswith("[NONEXISTENT]")
+    assert c.append("INBOX.None", TEXT).text.startswith("[TRYCREATE]")
+    assert c.append("INBOX", TEXT, "\\Deleted").ok and c.append("INBOX", TEXT[:-2], "\\Deleted").ok
+    assert c.ok("STATUS INBOX (DELETED DELETED-STORAGE)").find(r"\(DELETED 2 DELETED-STORAGE 1999\)")  # RFC 9208
+    c.ok("SELECT INBOX")
+    c.ok("EXPUNGE")
     assert c.ok("STATUS INBOX (APPENDLIMIT MESSAGES)").find(r"\(MESSAGES 1 APPENDLIMIT 104857600\)")
 
 
