@@ -144,6 +144,11 @@ def test_trash_that_cannot_be_made(box):
     assert subjects(c, "INBOX.Trash") == [0, 1]
 
 
+def counted(path):
+    with open(os.path.join(path, "maildirsize"), "rb") as f:
+        return sum(int(line.split()[1]) for line in f.read().splitlines()[1:])
+
+
 # ---- IMAP_EMPTYTRASH: ctime can't be set, so 0 days, and a limit far away -----------------------------------------
 
 def test_old_ones_go_at_login_and_logout(server):
@@ -162,9 +167,7 @@ def test_old_ones_go_at_login_and_logout(server):
         assert len(files(path)) == 4 and len(files(os.path.join(path, ".Work"))) == 4
         assert c.ok("STATUS INBOX.Sent (MESSAGES UIDNEXT)").find(r"MESSAGES 0 UIDNEXT 5")
         assert c.ok("GETQUOTA ROOT").find(r"STORAGE 1 ")
-        with open(os.path.join(path, "maildirsize"), "rb") as f:
-            rows = [line.split() for line in f.read().splitlines()[1:]]
-        assert sum(int(r[1]) for r in rows) == 8
+        wait_for("the quota to follow", lambda: counted(path) == 8)
         s.deliver(user="t0", folder="Trash")
         c.ok("SELECT INBOX.Sent")
         time.sleep(1.1)
