@@ -28,6 +28,7 @@ int ctl_merge_settings(const struct ctl *c); /* c->set is NULL */
 int ctl_mkcert(const struct ctl *c);
 int ctl_passwd(const struct ctl *c);
 int ctl_kick(const struct ctl *c);
+int ctl_quota(const struct ctl *c);
 int ctl_revoke(const struct ctl *c);
 int ctl_stats(const struct ctl *c);
 int ctl_who(const struct ctl *c);
@@ -74,6 +75,13 @@ bool password_goes_beside(const char *scheme, struct str hash);
 int password_hash(const char *scheme, const struct settings *set, struct str beside,
 		  const struct secret *password, struct buf *out);
 
+/* ---- verb_transfer.c */
+bool ctl_find_imapd(struct buf *out); /* path of our imapd */
+
 /* ---- pwmaildir.c -------------------------------------------------------------------------------- */
 /* The path of an account's Maildir, by PASSWD_FILE, MAIL_HOME and MAILDIRPATH. */
 int pwfile_maildir(const struct settings *set, struct str user, struct buf *out, struct err *e);
+/* Calls fn for each account's name and quota (option quota=, or empty); it stops where that isn't 0, and returns it.
+ * -1: the file can't be read. */
+typedef int pwfile_user_fn(void *ctx, struct str user, struct str quota);
+int pwfile_users(const struct settings *set, pwfile_user_fn *fn, void *ctx, struct err *e);

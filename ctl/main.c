@@ -25,6 +25,7 @@ static const struct {
 	 "         --delete [--app NAME] USER, --disable USER, --enable USER, --list [USER]",
 	 "accounts and app passwords of PASSWD_FILE; without USER print the hash of a password"},
 	{"kick", ctl_kick, "user NAME | session ID | address IP", "end sessions"},
+	{"quota", ctl_quota, "USER | MAILDIR | --all [--json]", "what accounts use of their quota"},
 	{"revoke", ctl_revoke, "USER",
 	 "after a password was changed or an account locked: forget what is kept of it, end its sessions"},
 	{"stats", ctl_stats, "[--json]", "counters of the running daemons"},

@@ -104,3 +104,22 @@ int pwfile_maildir(const struct settings *set, struct str user, struct buf *out,
 	buf_wipe(&text);
 	return rc;
 }
+
+int pwfile_users(const struct settings *set, pwfile_user_fn *fn, void *ctx, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct str rest;
+	int rc = read_all(set->passwd_file, &text, e);
+
+	rest = buf_str(&text);
+	while (rc == 0 && rest.n > 0) {
+		struct str line = str_split(&rest, '\n'), user = str_split(&line, ':'), f = STR_NONE;
+		if (!user.n || *user.p == '#')
+			continue;
+		for (int i = 0; i < 7; i++)
+			f = str_split(&line, ':');
+		rc = fn(ctx, user, option(f, STR("quota")));
+	}
+	buf_wipe(&text);
+	return rc;
+}

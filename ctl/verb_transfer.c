@@ -54,7 +54,7 @@ static bool beside(const char *dir, const char *below, struct buf *out)
 	return ok && access(buf_cstr(out), X_OK) == 0;
 }
 
-static bool find_imapd(struct buf *out)
+bool ctl_find_imapd(struct buf *out)
 {
 	char dir[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
@@ -109,7 +109,7 @@ static int transfer(const struct ctl *c, struct request *q)
 		buf_puts(&maildir, q->who);
 	else if (pwfile_maildir(c->set, str_c(q->who), &maildir, &e) < 0)
 		rc = ctl_fault("%s", e.text);
-	if (rc == 0 && !find_imapd(&imapd))
+	if (rc == 0 && !ctl_find_imapd(&imapd))
 		rc = ctl_fault("imapd isn't where it belongs, in ../libexec/posthouse from here");
 	if (rc == 0)
 		rc = run_imapd(c, q, buf_cstr(&imapd), buf_cstr(&maildir));

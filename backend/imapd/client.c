@@ -87,6 +87,8 @@ static void client_free(struct client *c)
 	free(c->rip);
 	free(c->bye);
 	free(c);
+	if (!im->leaving)
+		store_purge(im->store);
 	if (im->on_client_end)
 		im->on_client_end(im, id);
 }
@@ -167,7 +169,26 @@ static void view_gone(void *ctx)
 	client_bye(ctx, "[UNAVAILABLE] The selected mailbox was deleted.");
 }
 
-static const struct view_ops view_ops = {view_out, view_full, view_news, view_gone, view_news};
+/* In Courier's words. */
+static void view_expunged(void *ctx, const struct msg *m)
+{
+	const struct client *c = ctx;
+	const struct settings *set = c->im->set;
+	struct str name = str_c(view_folder(c->view)->name);
+	struct buf path = BUF_INIT;
+	char file[256];
+
+	if (!set->imap_log_deletions)
+		return;
+	msg_file_name(m, file);
+	buf_printf(&path, ".%.*s%s/%s", STR_ARG(str_from(name, strlen("INBOX"))),
+		   m->state & MSG_IN_NEW ? "/new" : "/cur", file);
+	LOG_COURIER(L_INFO, "EXPUNGED", L_C("user", c->user), L_B("ip", c->rip), L_P("port", c->rport),
+		    L_S("old_name", buf_str(&path)), L_C("session", c->session));
+	buf_deinit(&path);
+}
+
+static const struct view_ops view_ops = {view_out, view_full, view_news, view_gone, view_news, view_expunged};
 
 void client_unselect(struct client *c)
 {
@@ -213,6 +234,8 @@ void client_capability(const struct client *c, struct buf *out)
 	struct imap_caps caps = {.state = IMAP_CAPS_SESSION,
 				 .literal_minus = str_eq(str_c(set->imap_literal), STR("minus")),
 				 .idle = true,
+				 .magic_trash = set->imap_move_expunge_to_trash,
+				 .append_max = set->imap_append_max,
 				 .filter = listener_capability(
 					 set, c->tls ? LISTENER_STARTTLS : LISTENER_CLEAR)};
 
@@ -496,5 +519,6 @@ struct client *client_new(struct imapd *im, const struct client_start *s)
 	log_begin(c, s->facts->tls_info);
 	greet(c, s);
 	conn_unread(c->conn, s->unread);
+	store_purge(im->store);
 	return c;
 }

@@ -82,6 +82,7 @@ static const struct {
 			   L_DEBUG},
 	[STORE_NOPERM] = {"[NOPERM]", "Permission denied", "noperm", L_WARN},
 	[STORE_OVERQUOTA] = {"[OVERQUOTA]", "No room for that", "overquota", L_WARN},
+	[STORE_QUOTA] = {"[OVERQUOTA]", "You exceeded your mail quota.", "quota", L_INFO},
 	[STORE_TOOBIG] = {"[TOOBIG]", "Message is too big", "toobig", L_INFO},
 	[STORE_LIMIT] = {"[LIMIT]", "A limit is reached", "limit", L_WARN},
 	[STORE_EXPUNGED] = {"[EXPUNGEISSUED]", "Some of the messages are gone", "expunged",

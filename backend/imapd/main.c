@@ -41,6 +41,7 @@ static _Noreturn void help(void)
 	       "  -T SECONDS        IMAPD_LINGER, as with Cyrus's imapd\n"
 	       "  -d                log at level debug\n"
 	       "  --import[=SERVER] take over what the lists of courier or dovecot say, and exit\n"
+	       "  --quota           say what is in use of the quota, and exit\n"
 	       "  --export=SERVER   write the lists of courier or dovecot, and exit\n"
 	       "  --check           check settings and exit\n"
 	       "  --print-settings  print the settings in effect and exit\n"
@@ -76,6 +77,12 @@ static bool transfer_option(struct mode *m, const char *arg)
 {
 	struct str rest = str_c(arg), verb = str_split(&rest, '=');
 
+	if (!m->transfers && str_eq(str_c(arg), STR("--quota"))) {
+		m->transfers = true;
+		m->what = (struct transfer_what){.quota = true};
+		return true;
+	}
+
 	bool import = str_eq(verb, STR("--import"));
 
 	if (!import && !str_eq(verb, STR("--export")))
@@ -83,7 +90,7 @@ static bool transfer_option(struct mode *m, const char *arg)
 	if (m->transfers)
 		usage("one --import or --export only");
 	m->transfers = true;
-	m->what = (struct transfer_what){import, rest.p};
+	m->what = (struct transfer_what){.import = import, .server = rest.p};
 	if (rest.p ? !str_eq(rest, STR("courier")) && !str_eq(rest, STR("dovecot")) : !import)
 		usage("--import[=courier|dovecot], --export=courier or --export=dovecot");
 	return true;

@@ -2,6 +2,7 @@
 #include "backend/imapd/process.h"
 #include <malloc.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include "backend/imapd/shell.h"
 #include "backend/store/store.h"
 #include "common/base/log.h"
@@ -392,6 +393,7 @@ static void open_store(struct process *p)
 	char *user = str_dup(p->im.record->user); /* lives as long as the process */
 
 	so.user = user;
+	so.quota = str_dup(p->im.record->quota);
 	p->im.store = store_new(&so);
 	if (p->o->notify_fd >= 0)
 		store_set_notify_link(p->im.store, p->o->notify_fd);
@@ -400,12 +402,26 @@ static void open_store(struct process *p)
 	store_open(p->im.store, on_open, p);
 }
 
+static void set_umask(const struct settings *set)
+{
+	const char *s = set->imap_umask;
+	mode_t mask = 0;
+
+	for (; *s >= '0' && *s <= '7' && mask <= 0777; s++)
+		mask = mask * 8 + (mode_t)(*s - '0');
+	if (*s || s == set->imap_umask || mask > 0777 || mask & 0600)
+		LOG(L_WARN, "umask-unusable", L_C("IMAP_UMASK", set->imap_umask));
+	else
+		umask(mask);
+}
+
 int process_run(const struct process_opts *o)
 {
 	static struct process p;
 	struct loop *l = loop_new();
 
 	p.o = o;
+	set_umask(o->set);
 	p.im.loop = l;
 	p.im.set = o->set;
 	p.im.record = o->record;

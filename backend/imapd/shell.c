@@ -173,7 +173,10 @@ void shell_run(const struct settings *set, const char *maildir, const struct tra
 		become_owner(maildir);
 	else if (is_network(STDIN_FILENO) || is_network(STDOUT_FILENO))
 		bye("imapd without its server has no login, and must not be put on a network socket.");
-	record = (struct user_record){.user = str_c(account_name()), .uid = geteuid(), .gid = getegid()};
+	record = (struct user_record){.user = str_c(account_name()),
+				      .uid = geteuid(),
+				      .gid = getegid(),
+				      .quota = str_c(getenv("MAILDIRQUOTA"))};
 	fd = open_maildir(env && *env ? env : maildir, &st);
 	o = (struct process_opts){.set = set, .record = &record, .dev = st.st_dev, .ino = st.st_ino,
 				  .maildir_fd = fd, .session_fd = -1};

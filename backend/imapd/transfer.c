@@ -114,10 +114,27 @@ static void on_list(void *ctx, const struct store_result *r, const struct folder
 	next(t);
 }
 
+/* "bytes N LIMIT messages N LIMIT"; a limit of 0 is none. */
+static void on_quota(void *ctx, const struct store_result *r, const struct quota_use *u)
+{
+	struct transfer *t = ctx;
+
+	if (r->code != STORE_OK)
+		fault(t, "the quota", r);
+	else
+		printf("bytes %lld %lld messages %lld %lld\n", (long long)u->bytes, (long long)u->bytes_limit,
+		       (long long)u->count, (long long)u->count_limit);
+	store_close(t->store, on_closed, t);
+}
+
 static void on_open(void *ctx, const struct store_result *r)
 {
 	struct transfer *t = ctx;
 
+	if (r->code == STORE_OK && t->what->quota) {
+		store_quota(t->store, on_quota, t);
+		return;
+	}
 	if (r->code == STORE_OK) {
 		store_list(t->store, on_list, t);
 		return;
@@ -131,7 +148,7 @@ int transfer_run(const struct process_opts *o, const struct transfer_what *what)
 	struct transfer t = {.what = what};
 	char *user = str_dup(o->record->user);
 
-	if (!o->set->imap_uselocks) {
+	if (!what->quota && !o->set->imap_uselocks) {
 		fprintf(stderr,
 			"imapd: IMAP_USELOCKS is 0: stop the server, then use --set IMAP_USELOCKS=1\n");
 		free(user);
@@ -144,7 +161,8 @@ int transfer_run(const struct process_opts *o, const struct transfer_what *what)
 				.jobs = jobs_new(t.loop, 1),
 				.set = o->set,
 				.maildir_fd = o->maildir_fd,
-				.user = user};
+				.user = user,
+				.quota = str_dup(o->record->quota)};
 	if (what->import)
 		so.import = !what->server	     ? IMPORT_AGAIN
 			    : t.to == SERVER_DOVECOT ? IMPORT_DOVECOT

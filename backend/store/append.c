@@ -29,6 +29,7 @@ struct append {
 	struct list link; /* group.appends */
 	VEC(struct message) msgs; /* the last one is being written; the job's while busy */
 	uint64_t announced, received, limit; /* of the last one */
+	int64_t quota_bytes, quota_count; /* announced so far, where they would count; the job's while busy */
 	/* the job's while busy */
 	int fd;
 	struct buf writing, converted;
@@ -37,6 +38,7 @@ struct append {
 	struct lfcrlf counter;
 	bool finish; /* the next piece is the message's last */
 	/* the loop's */
+	uint64_t next_announced;
 	struct message next; /* begins when the message at hand is on disk */
 	struct store_result res;
 	struct buf in;
@@ -50,6 +52,7 @@ struct append {
 struct group {
 	struct op op;
 	struct list appends;
+	struct quota_use use; /* what it has placed, and the file doesn't say yet */
 	bool in_cur, in_new; /* where something was put */
 };
 
@@ -97,6 +100,12 @@ static void open_tmp(struct append *a)
 	struct message *m = last(a);
 	char base[256];
 
+	if (quota_counts_folder(a->st, a->f->disk_name)) {
+		a->quota_bytes += (int64_t)a->announced;
+		a->quota_count++;
+		if (quota_check(a->st, a->quota_bytes, a->quota_count, &a->res) < 0)
+			return;
+	}
 	md_name_new(base, 0, 0);
 	base[strcspn(base, ",")] = 0;
 	snprintf(m->tmp, sizeof m->tmp, "tmp/%.250s", base);
@@ -104,7 +113,7 @@ static void open_tmp(struct append *a)
 		result_sys(&a->res, "tmp");
 		return;
 	}
-	a->fd = openat(a->f->files->dir, m->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	a->fd = openat(a->f->files->dir, m->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666); /* IMAP_UMASK */
 	if (a->fd < 0) {
 		result_sys(&a->res, m->tmp);
 		m->tmp[0] = 0;
@@ -289,6 +298,7 @@ static void remove_files(struct append *a)
 static void place_all(struct group *g, struct append *a)
 {
 	struct op_part *p = &g->op.part[0];
+	struct quota_use u = g->use;
 	struct {
 		size_t own, recent, new_kw;
 		uint32_t uidnext;
@@ -296,6 +306,16 @@ static void place_all(struct group *g, struct append *a)
 		uint16_t keywords;
 	} before = {p->own.n, p->recent.n, p->new_kw.n, p->uidnext, p->modseq, p->keywords};
 
+	if (quota_counts_folder(a->st, p->f->disk_name))
+		vec_foreach(m, &a->msgs) {
+			u.bytes += (int64_t)m->size;
+			u.count++;
+		}
+	if (u.count && quota_check_again(a->st, u.bytes, u.count, &a->res) < 0) {
+		remove_files(a);
+		return;
+	}
+	g->use = u;
 	vec_foreach(m, &a->msgs) {
 		if (place(g, a, m) == 0)
 			continue;
@@ -332,6 +352,7 @@ static void group_work(struct op *op)
 			take_back(g, &op->res);
 		return;
 	}
+	g->use = (struct quota_use){0};
 	list_foreach(e, &g->appends) {
 		struct append *a = list_entry(e, struct append, link);
 		if (a->res.code == STORE_OK)
@@ -411,6 +432,7 @@ static void join_group(struct append *a)
 	op_init(&g->op, a->f, NULL);
 	g->op.prepare = group_prepare;
 	g->op.work = group_work;
+	g->op.counts = true;
 	g->op.finish = group_finish;
 	g->op.free = group_free;
 	a->f->append_op = &g->op;
@@ -462,6 +484,7 @@ static void append_step(struct append *a)
 		return;
 	}
 	if (a->finish && a->ending) {
+		a->announced = a->next_announced;
 		begin_message(a, &a->next);
 		submit(a);
 		return;
@@ -536,6 +559,7 @@ void append_next(struct append *a, const struct append_opts *o, store_done_fn *d
 {
 	ASSERT(!a->committing && !a->ending);
 	message_set(&a->next, o);
+	a->next_announced = o->size;
 	if (o->size > a->limit && a->res.code == STORE_OK)
 		a->oversize = true;
 	a->begun = done;

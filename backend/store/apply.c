@@ -50,6 +50,12 @@ bool fold_name(const struct fold *f, const struct msg *m, char name[256])
 	return in_new;
 }
 
+void msg_file_name(const struct msg *m, char name[256])
+{
+	if (!md_name_make(str_c(m->base), m->flags, str_c(m->extra), m->state & MSG_IN_NEW, name))
+		snprintf(name, 256, "%s", m->base);
+}
+
 void fold_apply_odd(struct fold *f, const struct odd_name *o)
 {
 	struct odd_name *have = f->odd ? hmap_get_u64(f->odd, o->uid) : NULL;

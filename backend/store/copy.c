@@ -9,6 +9,8 @@
 
 #include "backend/store/store_int.h"
 
+enum { SLICE = 2000 }; /* to the trash: more go in several goes, as EXPUNGE does */
+
 struct copied {
 	uint32_t from, to;
 	char name[256]; /* in the target's cur/ */
@@ -19,6 +21,7 @@ struct copy {
 	uint32_t *uids;
 	size_t n;
 	bool all, move, expunged;
+	bool trash, more; /* only what is \Deleted, and there it is not */
 	VEC(struct copied) done_files;
 	folder_copy_fn *done;
 	store_done_fn *done_all;
@@ -83,7 +86,8 @@ static int link_file(struct copy *c, int dir, const char *name, const char *to)
 
 	if (may_link(dir, name)) {
 		if (linkat(dir, name, cur, to, 0) == 0) {
-			if (sync_data(cur, to) == 0)
+			/* To the trash: the same file, as safe as it was. */
+			if (c->trash || sync_data(cur, to) == 0)
 				return 0;
 			unlinkat(cur, to, 0);
 			return -1;
@@ -94,7 +98,13 @@ static int link_file(struct copy *c, int dir, const char *name, const char *to)
 	return copy_by_bytes(c, dir, name, to);
 }
 
-/* 1 copied; 0 the source has gone; -1 errno. n: the name that was found. */
+/* What the copy's file shows. In the trash nothing is \Deleted or a \Draft. */
+static uint8_t flags_there(const struct copy *c, const struct md_name *n)
+{
+	return c->trash ? n->flags & (uint8_t)~(MSG_DELETED | MSG_DRAFT) : n->flags;
+}
+
+/* 1 copied; 0 the source has gone, or isn't for the trash any more; -1 errno. n: the name that was found. */
 static int copy_file(struct copy *c, const struct msg *m, struct md_name *n, char name[256], char to[256])
 {
 	const struct fold *f = c->src->f;
@@ -103,12 +113,12 @@ static int copy_file(struct copy *c, const struct msg *m, struct md_name *n, cha
 	struct err e;
 
 	for (int tries = 0; tries < 20; tries++) {
-		if (!md_name_parse(str_c(name), n))
+		if (!md_name_parse(str_c(name), n) || (c->trash && !(n->flags & MSG_DELETED)))
 			return 0;
 		md_name_new(base, m->size, m->wire);
 		if (!m->wire)
 			*strrchr(base, ',') = 0; /* ",W=" comes last */
-		if (!md_name_make(str_c(base), n->flags, n->extra, false, to)) {
+		if (!md_name_make(str_c(base), flags_there(c, n), n->extra, false, to)) {
 			errno = ENAMETOOLONG;
 			return -1;
 		}
@@ -199,10 +209,16 @@ static int copy_files(struct copy *c)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct msg *m = c->all ? &f->f.msgs.a[i] : fold_msg(f, c->uids[i]);
+		if (c->trash && (!m || !(m->flags & MSG_DELETED)))
+			continue;
+		if (c->trash && c->done_files.n == SLICE) {
+			c->more = true;
+			break;
+		}
 		int rc = m && !(m->state & MSG_EXPUNGED) ? copy_one(c, m) : 0;
 		if (rc < 0)
 			return -1;
-		if (rc == 0 && !c->all) {
+		if (rc == 0 && !c->all && !c->trash) {
 			c->expunged = true;
 			if (!c->move) /* COPY: all or nothing */
 				return result_set(&c->op.res, STORE_EXPUNGED, "Some of the messages no longer exist.");
@@ -223,7 +239,7 @@ static int remove_sources(struct copy *c)
 		struct rec r = {.type = REC_EXPUNGE, .uid = done->from};
 		if (!m)
 			continue;
-		if (expunge_file(f, m, false, &now, name) < 0) {
+		if (expunge_file(f, m, false, &now, name) < 0) { /* also where \Deleted is just taken back: it is in the trash */
 			rc = result_sys(&c->op.res, m->base);
 			break;
 		}
@@ -240,7 +256,7 @@ static void copy_work(struct op *op)
 
 	if (!op_lock(op))
 		return;
-	c->expunged = false;
+	c->expunged = c->more = false;
 	if (copy_files(c) < 0 || !c->done_files.n) {
 		take_back(c);
 		return;
@@ -286,11 +302,19 @@ static void tell_map(struct copy *c, const struct store_result *r, uint32_t uidv
 	free(to);
 }
 
+static void trash_rest(struct copy *c);
+
 static void copy_finish(struct op *op)
 {
 	struct copy *c = container_of(op, struct copy, op);
 	struct store_result res = op->res;
 	struct fold *from = c->from, *to = c->to;
+
+	if (res.code == STORE_OK && c->more) {
+		trash_rest(c);
+		op_free(op);
+		return;
+	}
 
 	if (res.code == STORE_OK && c->expunged)
 		result_set(&res, STORE_EXPUNGED, "Some of the messages no longer exist.");
@@ -314,22 +338,65 @@ static void copy_start(struct copy *c, struct fold *from, struct fold *to)
 	c->src = c->op.part[0].f == from ? &c->op.part[0] : &c->op.part[1];
 	c->dst = c->op.part[0].f == to ? &c->op.part[0] : &c->op.part[1];
 	c->op.work = copy_work;
+	c->op.counts = true;
 	c->op.finish = copy_finish;
 	c->op.free = copy_free;
 	op_start(&c->op);
 }
 
-static void copy_got(void *ctx, const struct store_result *r, struct fold *to)
+static void refused(struct copy *c, const struct store_result *r)
+{
+	fold_put(c->from);
+	if (c->to)
+		fold_put(c->to);
+	c->done(c->ctx, r, NULL);
+	copy_free(&c->op);
+}
+
+static void copy_room(void *ctx, const struct store_result *r)
 {
 	struct copy *c = ctx;
 
-	if (to) {
-		copy_start(c, c->from, to);
+	if (r->code == STORE_OK)
+		copy_start(c, c->from, c->to);
+	else
+		refused(c, r);
+}
+
+/* What the quota would see. */
+static struct quota_use growth(const struct copy *c)
+{
+	const struct store *st = c->from->f.store;
+	struct quota_use u = {0};
+
+	if (!quota_counts_folder(st, c->to->disk_name) ||
+	    (c->move && quota_counts_folder(st, c->from->disk_name)))
+		return u;
+	for (size_t i = 0; i < c->n; i++) {
+		const struct msg *m = fold_msg(c->from, c->uids[i]);
+		if (!m || (!st->o.set->maildir_quota_trash && m->flags & MSG_DELETED))
+			continue;
+		u.bytes += (int64_t)m->size;
+		u.count++;
+	}
+	return u;
+}
+
+static void copy_got(void *ctx, const struct store_result *r, struct fold *to)
+{
+	struct copy *c = ctx;
+	struct quota_use u;
+
+	c->to = to;
+	if (!to) {
+		refused(c, r);
 		return;
 	}
-	fold_put(c->from);
-	c->done(c->ctx, r, NULL);
-	copy_free(&c->op);
+	u = growth(c);
+	if (u.count)
+		quota_room(to->f.store, u.bytes, u.count, copy_room, c);
+	else
+		copy_start(c, c->from, to);
 }
 
 void folder_copy(struct folder *pub, const uint32_t *uids, size_t n, struct str to, bool move,
@@ -359,4 +426,39 @@ void copy_all(struct fold *from, struct fold *to, store_done_fn *done, void *ctx
 	fold_ref(from);
 	fold_ref(to);
 	copy_start(c, from, to);
+}
+
+/* Both holds become the new copy's. */
+static void trash_rest(struct copy *c)
+{
+	struct copy *next = xcalloc(1, sizeof *next);
+
+	next->uids = c->uids;
+	next->n = c->n;
+	next->all = c->all;
+	next->move = next->trash = true;
+	next->done_all = c->done_all;
+	next->ctx = c->ctx;
+	next->op.origin = c->op.origin;
+	c->uids = NULL;
+	copy_start(next, c->from, c->to);
+}
+
+void copy_to_trash(struct fold *from, struct fold *trash, const uint32_t *uids, size_t n, const void *origin,
+		   store_done_fn *done, void *ctx)
+{
+	struct copy *c = xcalloc(1, sizeof *c);
+
+	c->all = !uids;
+	c->n = uids ? n : 0;
+	c->uids = xmalloc((c->n + 1) * sizeof *uids);
+	if (uids)
+		memcpy(c->uids, uids, n * sizeof *uids);
+	c->move = c->trash = true;
+	c->done_all = done;
+	c->ctx = ctx;
+	c->op.origin = origin;
+	fold_ref(from);
+	fold_ref(trash);
+	copy_start(c, from, trash);
 }

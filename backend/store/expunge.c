@@ -152,6 +152,7 @@ static struct expunge *expunge_new(struct fold *f)
 
 	op_init(&q->op, f, NULL);
 	q->op.work = expunge_work;
+	q->op.counts = true;
 	q->op.finish = expunge_finish;
 	q->op.free = expunge_free;
 	return q;
@@ -160,8 +161,13 @@ static struct expunge *expunge_new(struct fold *f)
 void folder_expunge(struct folder *pub, const uint32_t *uids, size_t n, const void *origin,
 		    store_done_fn *done, void *ctx)
 {
-	struct expunge *q = expunge_new(fold_of(pub));
+	const struct store *st = pub->store;
 
+	if (st->o.set->imap_move_expunge_to_trash && !trash_is(st, pub->name)) {
+		trash_expunge(fold_of(pub), uids, n, origin, done, ctx);
+		return;
+	}
+	struct expunge *q = expunge_new(fold_of(pub));
 	q->all = !uids;
 	if (uids) {
 		q->uids = xmalloc((n + 1) * sizeof *uids);

@@ -141,7 +141,7 @@ int files_copy(int from, const char *a, int to_dir, const char *tmp)
 
 	if (in < 0)
 		return -1;
-	int out = openat(to_dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int out = openat(to_dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666); /* IMAP_UMASK */
 	if (out >= 0 && fstat(in, &sb) == 0 && copy_bytes(in, out) == 0) {
 		struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, sb.st_mtim};
 		rc = futimens(out, times) < 0 || fsync(out) < 0 ? -1 : 0;

@@ -345,6 +345,7 @@ static struct flags *flags_new(struct fold *f)
 
 	op_init(&q->op, f, NULL);
 	q->op.work = flags_work;
+	q->op.counts = true;
 	q->op.finish = flags_finish;
 	q->op.free = flags_free;
 	return q;

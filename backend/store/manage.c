@@ -11,6 +11,8 @@ struct manage {
 	struct store_op op;
 	char *name, *to, *use;
 	char hidden[64];       /* a deleted folder's name below posthouse/ */
+	void (*change)(struct store_op *op); /* what changes the quota: run by counted_work */
+	struct quota_use quota;
 	VEC(char *) moved;     /* canonical names, old and new in turn */
 	store_done_fn *done;
 	void *ctx;
@@ -40,6 +42,15 @@ static void manage_finish(struct store_op *op)
 	free(q->to);
 	free(q->use);
 	free(q);
+}
+
+static void counted_work(struct store_op *op)
+{
+	struct manage *q = container_of(op, struct manage, op);
+
+	quota_change_begin(op->st);
+	q->change(op);
+	quota_change_end(op->st, &q->quota);
 }
 
 /* ---- CREATE --------------------------------------------------------------------------------------------- */
@@ -162,6 +173,7 @@ static void delete_work(struct store_op *op)
 	struct manage *q = container_of(op, struct manage, op);
 	struct store *st = op->st;
 	struct err e;
+	struct quota_use use = {0};
 	char *disk;
 	int ph, fd = names_open(st, str_c(q->name), &disk);
 
@@ -172,6 +184,8 @@ static void delete_work(struct store_op *op)
 		free(disk);
 		return;
 	}
+	if (quota_counts_folder(st, disk))
+		quota_count_folder(st, fd, &use);
 	close(fd);
 	if (mkdirat(st->o.maildir_fd, "posthouse", 0700) < 0 && errno != EEXIST) {
 		result_sys(&op->res, "posthouse");
@@ -186,6 +200,8 @@ static void delete_work(struct store_op *op)
 		result_sys(&op->res, q->name);
 	else
 		op->folders_changed = true;
+	if (op->folders_changed)
+		q->quota = (struct quota_use){.bytes = -use.bytes, .count = -use.count};
 	if (op->folders_changed)
 		specialuse_set(st, str_c(q->name), STR_NONE, &e); /* a leftover line names no folder: harmless */
 	if (ph >= 0)
@@ -247,7 +263,8 @@ void store_delete(struct store *st, struct str name, store_done_fn *done, void *
 
 	if (q->op.res.code == STORE_OK && str_eq(str_c(q->name), STR("INBOX")))
 		result_set(&q->op.res, STORE_BADNAME, "INBOX can't be deleted.");
-	q->op.work = delete_work;
+	q->op.work = counted_work;
+	q->change = delete_work;
 	q->op.finish = delete_finish;
 	store_op_start(st, &q->op);
 }
@@ -307,6 +324,29 @@ static int rename_one(struct manage *q, const char *from, const char *to)
 	return rc;
 }
 
+/* A folder that becomes the trash no longer counts, and one that was it does again. */
+static void trash_renamed(struct manage *q)
+{
+	struct store *st = q->op.st;
+
+	for (size_t i = 0; i < q->moved.n; i += 2) {
+		struct quota_use use = {0};
+		char *from = names_disk(st->mutf7, str_c(q->moved.a[i])), *to;
+		int fd = names_open(st, str_c(q->moved.a[i + 1]), &to);
+		bool counted = from && quota_counts_folder(st, from), counts = to && quota_counts_folder(st, to);
+
+		if (fd >= 0 && counted != counts) {
+			quota_count_folder(st, fd, &use);
+			q->quota.bytes += counts ? use.bytes : -use.bytes;
+			q->quota.count += counts ? use.count : -use.count;
+		}
+		if (fd >= 0)
+			close(fd);
+		free(from);
+		free(to);
+	}
+}
+
 /* All or none: what was moved before a fault is moved back. */
 static void rename_work(struct store_op *op)
 {
@@ -343,6 +383,7 @@ static void rename_work(struct store_op *op)
 		return;
 	}
 	op->folders_changed = true;
+	trash_renamed(q);
 	if (specialuse_rename(st, str_c(q->name), str_c(q->to), &e) < 0 || fsync(st->o.maildir_fd) < 0)
 		result_sys(&op->res, q->name);
 }
@@ -444,7 +485,8 @@ void store_rename(struct store *st, struct str from, struct str to, store_done_f
 		result_set(&q->op.res, strcmp(q->to, q->name) ? STORE_BADNAME : STORE_EXISTS,
 			   "A folder can't be renamed to itself or below itself.");
 	}
-	q->op.work = rename_work;
+	q->op.work = counted_work;
+	q->change = rename_work;
 	q->op.finish = rename_finish;
 	store_op_start(st, &q->op);
 }

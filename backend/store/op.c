@@ -205,21 +205,34 @@ static void apply_part(struct op *op, struct op_part *p)
 		fold_tell_flags(p->f, *uid);
 }
 
+/* One line for all that the op has written. */
+static void count_quota(struct op *op)
+{
+	struct quota_use u = {0};
+
+	for (unsigned i = 0; i < op->nparts; i++)
+		if (op->part[i].appended && !op->part[i].lost && !op->again)
+			quota_of_records(op->part[i].f, buf_str(&op->part[i].own), &u);
+	quota_change_end(op->part[0].f->f.store, &u);
+}
+
 static void op_run(struct job *j)
 {
 	struct op *op = container_of(j, struct op, job);
 
+	if (op->counts)
+		quota_change_begin(op->part[0].f->f.store);
 	do {
 		op->again = false;
 		op->work(op);
 		if (op->apply_here)
 			apply_part(op, &op->part[0]);
 	} while (op->again && op->apply_here);
-	if (op->again)
-		return;
-	for (unsigned i = 0; i < op->nparts; i++)
+	for (unsigned i = 0; i < op->nparts && !op->again; i++)
 		if (op->part[i].f->disk && disk_locked(op->part[i].f->disk))
 			disk_unlock(op->part[i].f->disk);
+	if (op->counts)
+		count_quota(op);
 }
 
 /* ---- loop ----------------------------------------------------------------------------------------- */
@@ -249,6 +262,8 @@ static void op_done(struct job *j)
 		jobs_submit(op->part[0].f->f.store->o.jobs, &op->job);
 		return;
 	}
+	if (op->counts)
+		quota_look_later(op->part[0].f->f.store);
 	struct fold *f[2] = {op->part[0].f, op->part[1].f};
 	unsigned n = op->nparts;
 	for (unsigned i = 0; i < n; i++) {

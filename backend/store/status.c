@@ -21,6 +21,7 @@ static void status_got(void *ctx, const struct store_result *r, struct fold *f)
 			s.messages++;
 			s.unseen += !(m->flags & MSG_SEEN);
 			s.deleted += !!(m->flags & MSG_DELETED);
+			s.deleted_bytes += m->flags & MSG_DELETED ? m->size : 0;
 			s.recent += !!(m->state & (MSG_RECENT | MSG_IN_NEW));
 		}
 	}

@@ -96,6 +96,9 @@ struct store *store_new(const struct store_opts *o)
 	st->o = *o;
 	st->user = xstrdup(o->user ? o->user : "");
 	st->o.user = st->user;
+	st->o.quota = xstrdup(o->quota ? o->quota : "");
+	quota_init(st);
+	trash_init(st);
 	list_init(&st->folds);
 	list_init(&st->waits);
 	list_init(&st->store_ops);
@@ -244,7 +247,7 @@ void store_maybe_closed(struct store *st)
 	store_done_fn *done = st->close_done;
 
 	if (!st->closing || !done || !list_empty(&st->folds) || st->store_op_busy ||
-	    !list_empty(&st->store_ops) || !list_empty(&st->ready))
+	    !list_empty(&st->store_ops) || !list_empty(&st->ready) || trash_busy(st))
 		return;
 	st->close_done = NULL;
 	done(st->close_ctx, &ok);
@@ -265,6 +268,8 @@ void store_free(struct store **stp)
 	hmap_free(&st->opaque);
 	close(st->o.maildir_fd);
 	free(st->opaque_text);
+	trash_free(st);
+	free((char *)st->o.quota);
 	free(st->user);
 	free(st);
 }

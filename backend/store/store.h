@@ -31,6 +31,7 @@ enum store_code {
 	STORE_BADNAME,      /* NO [CANNOT] */
 	STORE_NOPERM,       /* EACCES, EPERM, EROFS: NO [NOPERM] */
 	STORE_OVERQUOTA,    /* ENOSPC, EDQUOT: NO [OVERQUOTA] */
+	STORE_QUOTA,        /* the account's own quota: NO [OVERQUOTA] */
 	STORE_TOOBIG,       /* NO [TOOBIG] */
 	STORE_LIMIT,        /* a limit of ours: NO [LIMIT] */
 	STORE_EXPUNGED,     /* the message has gone: NO [EXPUNGEISSUED] */
@@ -121,6 +122,7 @@ struct store_opts {
 	const struct settings *set;
 	int maildir_fd;    /* O_RDONLY directory; owned by the store */
 	const char *user;  /* for log lines */
+	const char *quota; /* of the user record, as in maildirsize; NULL or "": none */
 	/* Other servers' lists are read when a folder is first opened; from AGAIN on, also of those that we know. */
 	enum store_import { IMPORT_FIRST, IMPORT_AGAIN, IMPORT_COURIER, IMPORT_DOVECOT } import;
 	struct str opaque; /* base names, NUL-separated (ipc/session.h) */
@@ -165,9 +167,17 @@ void store_delete(struct store *st, struct str name, store_done_fn *done, void *
 void store_rename(struct store *st, struct str from, struct str to, store_done_fn *done, void *ctx);
 void store_subscribe(struct store *st, struct str name, bool on, store_done_fn *done, void *ctx);
 
+struct quota_use {
+	int64_t bytes, count;             /* in use */
+	int64_t bytes_limit, count_limit; /* 0: none */
+};
+typedef void store_quota_fn(void *ctx, const struct store_result *r, const struct quota_use *u);
+void store_quota(struct store *st, store_quota_fn *done, void *ctx);
+
 struct folder_status {
 	uint32_t messages, recent, unseen, uidnext, uidvalidity, deleted;
 	uint64_t modseq;
+	uint64_t deleted_bytes; /* of those that are \Deleted */
 };
 typedef void store_status_fn(void *ctx, const struct store_result *r, const struct folder_status *s);
 void store_status(struct store *st, struct str name, store_status_fn *done, void *ctx);
@@ -223,9 +233,13 @@ struct flags_request { /* copied */
 /* One batch under one lock. Messages that have gone meanwhile are skipped: STORE_EXPUNGED at the end
  * if there were any. Durable as SYNC_FLAGS says. */
 void folder_flags(struct folder *f, const struct flags_request *q, store_done_fn *done, void *ctx);
-/* Removes the messages among uids (NULL: all) that are \Deleted. Durable before done. */
+/* Removes the messages among uids (NULL: all) that are \Deleted, or moves them to the trash
+ * (IMAP_MOVE_EXPUNGE_TO_TRASH). Durable before done. */
 void folder_expunge(struct folder *f, const uint32_t *uids, size_t n, const void *origin,
 		    store_done_fn *done, void *ctx);
+
+/* Begins what IMAP_EMPTYTRASH asks for, in the background, where it may be due. */
+void store_purge(struct store *st);
 
 struct uid_map { /* source and new UIDs, pairwise, in ascending order of source */
 	const uint32_t *from, *to;
@@ -273,6 +287,9 @@ void store_export_subscriptions(struct store *st, enum store_server to, store_do
 const char *folder_said(const struct folder *f); /* a line about the folder's import or export; "" = none */
 
 /* ---- reading messages, on I/O threads ----------------------------------------------------------- */
+/* File name of a message as it mostly is: for log lines. */
+void msg_file_name(const struct msg *m, char name[256]);
+
 struct folder_files; /* directory descriptors with a reference count, safe on other threads */
 struct folder_files *folder_files_get(struct folder *f);
 void folder_files_put(struct folder_files **ff);

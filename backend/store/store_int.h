@@ -7,12 +7,14 @@
  * the loop may change meanwhile (wire sizes, \Recent) is read by nobody else, or atomically.
  */
 #pragma once
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "backend/store/disk.h"
 #include "backend/store/history.h"
 #include "backend/store/index.h"
 #include "backend/store/maildir.h"
+#include "backend/store/maildirsize.h"
 #include "backend/store/store.h"
 #include "backend/store/watcher.h"
 #include "common/base/hmap.h"
@@ -56,6 +58,14 @@ struct store {
 	struct watcher_sub *sub;  /* the Maildir itself */
 	store_done_fn *close_done;
 	void *close_ctx;
+	struct {
+		struct quota_limit record; /* of the user record; wins over the file's */
+		pthread_rwlock_t counting; /* a count alone; changes together */
+		bool stale;      /* set by I/O threads: the file should be counted anew */
+		bool complained;
+		bool recount_queued; /* the loop's */
+	} quota;
+	struct list purges; /* trash.c: struct purge, the loop's */
 };
 
 /* A request that isn't one folder's: list, create ...; one at a time, in order. */
@@ -235,6 +245,7 @@ struct op {
 	void (*finish)(struct op *op);  /* loop; the table is up to date; ends with op_free */
 	void (*free)(struct op *op);    /* of the struct around it */
 	bool again;
+	bool counts;     /* its records are our own doing: the quota follows them */
 	bool apply_here; /* nobody knows the table yet: the I/O thread may change it itself */
 	struct store_result res;
 	const void *origin;
@@ -391,8 +402,37 @@ void specialuse_free(struct hmap **by_name);
 int specialuse_set(struct store *st, struct str name, struct str use, struct err *e); /* use empty: none */
 int specialuse_rename(struct store *st, struct str from, struct str to, struct err *e);
 
+/* quota.c; I/O thread unless said otherwise */
+void quota_init(struct store *st); /* loop */
+bool quota_counts_folder(const struct store *st, const char *disk_name);
+void quota_count_folder(const struct store *st, int dir_fd, struct quota_use *u); /* adds what lies in it */
+/* Room for so much more? -1: r says STORE_QUOTA. What can't be known is room. */
+int quota_check(struct store *st, int64_t bytes, int64_t count, struct store_result *r);
+/* The same without counting anew, between the two below. */
+int quota_check_again(struct store *st, int64_t bytes, int64_t count, struct store_result *r);
+/* Around each change of ours, files and all; the end adds its line, where it is any. */
+void quota_change_begin(struct store *st);
+void quota_change_end(struct store *st, const struct quota_use *u);
+/* What records mean that we wrote ourselves and that aren't applied yet (what others do, they count themselves). */
+void quota_of_records(const struct fold *f, struct str records, struct quota_use *u);
+/* Loop: counts anew in the background if an I/O thread found that it should be. */
+void quota_look_later(struct store *st);
+/* Loop: quota_check as a request. */
+void quota_room(struct store *st, int64_t bytes, int64_t count, store_done_fn *done, void *ctx);
+
 /* copy.c */
 void copy_all(struct fold *from, struct fold *to, store_done_fn *done, void *ctx); /* RENAME of INBOX */
+/* What is \Deleted among uids (NULL: all), by slices. */
+void copy_to_trash(struct fold *from, struct fold *trash, const uint32_t *uids, size_t n, const void *origin,
+		   store_done_fn *done, void *ctx);
+
+/* trash.c */
+void trash_init(struct store *st);
+void trash_free(struct store *st);
+bool trash_busy(const struct store *st); /* a look is under way */
+bool trash_is(const struct store *st, const char *canonical);
+void trash_expunge(struct fold *f, const uint32_t *uids, size_t n, const void *origin, store_done_fn *done, void *ctx);
+
 /* expunge.c: I/O thread: removes the file of a message. 1: gone; 0: kept, since its file isn't \Deleted
  * any more (only with check); -1 errno. */
 int expunge_file(struct fold *f, const struct msg *m, bool check, struct md_name *now, char name[256]);

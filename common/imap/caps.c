@@ -11,7 +11,7 @@ enum {
 	EVERY = BEFORE | AFTER
 };
 
-enum condition { ALWAYS, PLUS, MINUS, STARTTLS, LOGIN_ON, LOGIN_OFF, IDLE };
+enum condition { ALWAYS, PLUS, MINUS, STARTTLS, LOGIN_ON, LOGIN_OFF, IDLE, APPENDLIMIT, MAGICTRASH };
 
 static const struct cap {
 	const char *name;
@@ -36,6 +36,11 @@ static const struct cap {
 	{"UNSELECT", AFTER, ALWAYS, false},
 	{"CONDSTORE", AFTER, ALWAYS, false},
 	{"QRESYNC", AFTER, ALWAYS, false},
+	{"QUOTA", AFTER, ALWAYS, false},
+	{"QUOTA=RES-STORAGE", AFTER, ALWAYS, false},
+	{"QUOTA=RES-MESSAGE", AFTER, ALWAYS, false},
+	{"APPENDLIMIT", AFTER, APPENDLIMIT, false},
+	{"XMAGICTRASH", AFTER, MAGICTRASH, false},
 	{"SPECIAL-USE", AFTER, ALWAYS, false},
 	{"CREATE-SPECIAL-USE", AFTER, ALWAYS, false},
 };
@@ -59,6 +64,10 @@ static bool holds(enum condition when, const struct imap_caps *c)
 		return off;
 	case IDLE:
 		return c->idle;
+	case APPENDLIMIT:
+		return c->append_max != 0;
+	case MAGICTRASH:
+		return c->magic_trash;
 	}
 	return false;
 }
@@ -83,6 +92,8 @@ static bool same_cap(struct str word, const struct cap *cap)
 
 	if (cap->when == PLUS || cap->when == MINUS)
 		return str_ieq(word, STR("LITERAL+")) || str_ieq(word, STR("LITERAL-"));
+	if (cap->when == APPENDLIMIT)
+		word = str_sub(word, 0, str_find(word, '='));
 	return str_ieq(word, name);
 }
 
@@ -129,6 +140,8 @@ void imap_caps_put(struct buf *out, const struct imap_caps *c)
 		if (!first)
 			buf_putc(out, ' ');
 		buf_puts(out, cap->name);
+		if (cap->when == APPENDLIMIT) /* RFC 7889 */
+			buf_printf(out, "=%llu", (unsigned long long)c->append_max);
 		first = false;
 	}
 	put_mechanisms(out, c);

@@ -16,6 +16,8 @@ struct imap_caps {
 	bool starttls;	     /* STARTTLS is on (PLAIN only) */
 	bool login_disabled; /* no login before TLS: LOGINDISABLED instead of AUTH= (PLAIN only) */
 	bool idle;	     /* after login */
+	bool magic_trash;    /* EXPUNGE moves to the trash (after login) */
+	uint64_t append_max; /* largest message (after login); 0: not named */
 	unsigned mechanisms; /* SASL_BIT of those that can work here (before login) */
 	struct str filter; /* IMAP_CAPABILITY: when not empty, only what it names (IMAP4rev1 always,
 			      and what protects a password: STARTTLS, LOGINDISABLED) */

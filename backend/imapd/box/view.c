@@ -536,8 +536,11 @@ static void on_change(void *ctx, const struct folder_change *ch)
 		if (v->ops->live)
 			v->ops->live(v->ctx);
 		break;
-	case FOLDER_ADDED:
 	case FOLDER_EXPUNGE:
+		if (ch->origin == v && v->ops->expunged)
+			v->ops->expunged(v->ctx, ch->msg);
+		break;
+	case FOLDER_ADDED:
 		break;
 	}
 	if (v->push && view_pending(v))

@@ -19,6 +19,7 @@ struct view_ops { /* of the client */
 	void (*pending)(void *ctx);  /* in push mode: view_tell is due, later in this turn */
 	void (*gone)(void *ctx);     /* FOLDER_GONE: the session must leave */
 	void (*live)(void *ctx);     /* folder_live has changed; may be NULL */
+	void (*expunged)(void *ctx, const struct msg *m); /* by a command of this session; may be NULL */
 };
 
 /* Opens. done gets the view, or NULL with the fault in r. */

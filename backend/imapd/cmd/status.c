@@ -2,9 +2,20 @@
 #include "backend/imapd/cmd/commands.h"
 #include "common/imap/args.h"
 
-enum item { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, HIGHESTMODSEQ, ITEM_N };
-static const char *const names[ITEM_N] = {"MESSAGES",	 "RECENT", "UIDNEXT",
-					  "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ"};
+enum item {
+	MESSAGES,
+	RECENT,
+	UIDNEXT,
+	UIDVALIDITY,
+	UNSEEN,
+	HIGHESTMODSEQ,
+	APPENDLIMIT,
+	DELETED,
+	DELETED_STORAGE,
+	ITEM_N
+};
+static const char *const names[ITEM_N] = {"MESSAGES",	   "RECENT",	  "UIDNEXT", "UIDVALIDITY",    "UNSEEN",
+					  "HIGHESTMODSEQ", "APPENDLIMIT", "DELETED", "DELETED-STORAGE"};
 
 struct status {
 	struct str name;
@@ -16,7 +27,9 @@ static enum cmd_next answer(struct cmd *cmd)
 {
 	struct status *s = cmd->state;
 	const uint64_t value[ITEM_N] = {s->result.messages,    s->result.recent, s->result.uidnext,
-					s->result.uidvalidity, s->result.unseen, s->result.modseq};
+					s->result.uidvalidity, s->result.unseen, s->result.modseq,
+					cmd->im->set->imap_append_max,
+					s->result.deleted,     s->result.deleted_bytes};
 	struct buf *out = cmd_out(cmd);
 	const char *sep = "";
 

@@ -29,7 +29,12 @@ static void states(void **state)
 	      "IMAP4rev1 LITERAL- SASL-IR ID AUTH=PLAIN AUTH=LOGIN");
 	check((struct imap_caps){IMAP_CAPS_SESSION, .idle = true},
 	      "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE MULTIAPPEND CHILDREN UNSELECT "
-	      "CONDSTORE QRESYNC SPECIAL-USE CREATE-SPECIAL-USE");
+	      "CONDSTORE QRESYNC QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE SPECIAL-USE CREATE-SPECIAL-USE");
+	check((struct imap_caps){IMAP_CAPS_SESSION, .append_max = 5000000000, .magic_trash = true,
+				 .filter = STR("QUOTA APPENDLIMIT XMAGICTRASH")},
+	      "IMAP4rev1 QUOTA APPENDLIMIT=5000000000 XMAGICTRASH");
+	check((struct imap_caps){IMAP_CAPS_SESSION, .append_max = 7, .filter = STR("APPENDLIMIT=1000")},
+	      "IMAP4rev1 APPENDLIMIT=7");
 }
 
 /* IMAP_CAPABILITY limits, but what protects a password can't be taken out. */
