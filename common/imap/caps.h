@@ -17,6 +17,7 @@ struct imap_caps {
 	bool login_disabled; /* no login before TLS: LOGINDISABLED instead of AUTH= (PLAIN only) */
 	bool idle;	     /* after login */
 	unsigned mechanisms; /* SASL_BIT of those that can work here (before login) */
+	struct str outbox;   /* after login: name of the Outbox as OUTBOX has it, or empty */
 	struct str filter; /* IMAP_CAPABILITY: when not empty, only what it names (IMAP4rev1 always,
 			      and what protects a password: STARTTLS, LOGINDISABLED) */
 };

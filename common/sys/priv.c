@@ -25,13 +25,22 @@ int priv_lookup(const char *user, struct priv_user *out, struct err *e)
 	return 0;
 }
 
-int priv_harden(struct err *e)
+int priv_harden_exec(struct err *e)
 {
 	struct rlimit none = {0, 0};
 
 	if (setrlimit(RLIMIT_CORE, &none) != 0)
 		return err_sys(e, "can't forbid core dumps");
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return err_sys(e, "can't harden the process");
+	return 0;
+}
+
+int priv_harden(struct err *e)
+{
+	if (priv_harden_exec(e) != 0)
+		return -1;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return err_sys(e, "can't harden the process");
 	return 0;
 }
@@ -74,7 +83,7 @@ static int verify(uid_t uid, gid_t gid, struct err *e)
 	return 0;
 }
 
-int priv_become(uid_t uid, gid_t gid, int keep_cap, struct err *e)
+static int become(uid_t uid, gid_t gid, int keep_cap, struct err *e)
 {
 	if (uid == 0 || gid == 0 || uid == (uid_t)-1 || gid == (gid_t)-1)
 		return err_set(e, EPERM, "won't run as user %u, group %u: neither may be 0", uid, gid);
@@ -91,9 +100,19 @@ int priv_become(uid_t uid, gid_t gid, int keep_cap, struct err *e)
 		return err_set(e, EPERM, "only root can become user %u, group %u (this is user %u)", uid, gid,
 			       getuid());
 	}
-	if (limit_caps(keep_cap, e) != 0 || verify(uid, gid, e) != 0)
+	if (limit_caps(keep_cap, e) != 0)
 		return -1;
-	return priv_harden(e);
+	return verify(uid, gid, e);
+}
+
+int priv_become(uid_t uid, gid_t gid, int keep_cap, struct err *e)
+{
+	return become(uid, gid, keep_cap, e) != 0 ? -1 : priv_harden(e);
+}
+
+int priv_become_exec(uid_t uid, gid_t gid, struct err *e)
+{
+	return become(uid, gid, -1, e);
 }
 
 int priv_drop(const char *user, int keep_cap, struct err *e)
