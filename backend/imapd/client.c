@@ -194,6 +194,7 @@ void client_capability(const struct client *c, struct buf *out)
 	struct imap_caps caps = {.state = IMAP_CAPS_SESSION,
 				 .literal_minus = str_eq(str_c(set->imap_literal), STR("minus")),
 				 .idle = true,
+				 .outbox = str_c(set->outbox),
 				 .filter = str_c(set->imap_capability)};
 
 	imap_caps_put(out, &caps);

@@ -158,7 +158,8 @@ static int make_copy(const struct attempt *a, struct mailer_verdict *v)
 
 /* ---- the agent ---------------------------------------------------------------------------------- */
 
-static int agent_start(const struct attempt *a, int message, struct run *r, struct mailer_verdict *v)
+static int agent_start(const struct attempt *a, int message, uint64_t deadline, struct run *r,
+		       struct mailer_verdict *v)
 {
 	int report[2], err[2];
 	int64_t left = a->wall - clock_wall_s();
@@ -168,6 +169,8 @@ static int agent_start(const struct attempt *a, int message, struct run *r, stru
 	/* From here on it may have been sent. */
 	if (mailer_area_started(a->area) < 0)
 		return verdict(v, MAILER_FAILED, "attempt file: %s", strerror(errno));
+	if (clock_wall_s() >= (int64_t)deadline)
+		return verdict(v, MAILER_FAILED, "the mailer came to it too late");
 	r->pid = fork();
 	if (r->pid == 0) {
 		struct agent g = {a->set, &a->who, message, err[1], report[1], left > 0 ? (unsigned)left : 1};
@@ -264,7 +267,7 @@ static void send_message(const struct attempt *a, struct mailer_verdict *v, stru
 		return;
 	left = a->wall - clock_wall_s();
 	r->until = clock_ms() + (left > 0 ? (uint64_t)left * 1000 : 0);
-	if (agent_start(a, message, r, v) < 0)
+	if (agent_start(a, message, area.deadline, r, v) < 0)
 		return;
 	agent_wait(r);
 	judge(r, v);

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "backend/store/store_int.h"
+#include "backend/store/outbox_int.h"
 #include "common/mail/lfcrlf.h"
 
 enum { HOLD_MAX = 256 * 1024, HOLD_LOW = 64 * 1024 };
@@ -23,7 +23,7 @@ struct append {
 	uint64_t announced, received, limit;
 	/* the job's while busy */
 	int fd;
-	char tmp[256], name[256];
+	char tmp[300], name[256];
 	struct buf writing, converted;
 	struct crlflf to_lf;
 	struct lfcrlf to_crlf;
@@ -39,6 +39,10 @@ struct append {
 	void *drained_ctx, *begun_ctx;
 	append_done_fn *done;
 	void *ctx;
+	/* the Outbox's */
+	outbox_held_fn *held;
+	struct outbox_item *item;
+	bool kept, moved; /* tmp is a message that was sent: it isn't removed; it was moved, not linked */
 };
 
 struct group {
@@ -49,6 +53,7 @@ struct group {
 
 static void append_free(struct append *a)
 {
+	outbox_item_free(&a->item);
 	if (a->fd >= 0)
 		close(a->fd);
 	for (size_t i = 0; i < a->nkeywords; i++)
@@ -66,7 +71,7 @@ static void append_free(struct append *a)
 
 static void remove_tmp(struct append *a)
 {
-	if (!a->tmp[0])
+	if (!a->tmp[0] || a->kept)
 		return;
 	unlinkat(a->f->files->dir, a->tmp, 0);
 	a->tmp[0] = 0;
@@ -133,6 +138,24 @@ static void finish_file(struct append *a)
 	md_name_new(a->name, a->size, a->wire);
 }
 
+/* The message waits to be sent, instead of coming into the folder. */
+static void hold(struct append *a)
+{
+	struct outbox_item *it = outbox_item_new(a->f->f.name, "");
+
+	snprintf(it->base, sizeof it->base, "%.229s", a->name);
+	it->flags = a->flags;
+	for (size_t i = 0; i < a->nkeywords; i++)
+		*vec_push(&it->keywords) = str_dup(a->keywords[i]);
+	if (outbox_hold_file(a->st, a->f->files->dir, a->tmp, it) < 0) {
+		result_sys(&a->res, a->tmp);
+		outbox_item_free(&it);
+		return;
+	}
+	a->tmp[0] = 0;
+	a->item = it;
+}
+
 static void append_run(struct job *j)
 {
 	struct append *a = container_of(j, struct append, job);
@@ -147,6 +170,8 @@ static void append_run(struct job *j)
 		write_piece(a);
 	if (a->res.code == STORE_OK && a->finish)
 		finish_file(a);
+	if (a->res.code == STORE_OK && a->finish && a->held)
+		hold(a);
 	if (a->res.code != STORE_OK)
 		remove_tmp(a);
 }
@@ -212,6 +237,8 @@ static int put_add(struct op_part *p, struct append *a, bool in_new)
 
 	for (size_t i = 0; i < a->nkeywords; i++) {
 		int kw = op_keyword(p, a->keywords[i]);
+		if (kw < 0 && a->kept)
+			continue; /* it was sent: it must come into the folder */
 		if (kw < 0) {
 			buf_deinit(&b);
 			return result_set(&a->res, STORE_LIMIT, "This folder has too many keywords.");
@@ -271,16 +298,103 @@ static void place(struct group *g, struct append *a)
 	snprintf(a->name, sizeof a->name, "%s/%.250s", in_new ? "new" : "cur", to);
 }
 
+static const struct msg *msg_by_base(const struct fold *f, const char *base)
+{
+	for (size_t i = f->f.msgs.n; i > 0; i--)
+		if (!(f->f.msgs.a[i - 1].state & MSG_EXPUNGED) && strcmp(f->f.msgs.a[i - 1].base, base) == 0)
+			return &f->f.msgs.a[i - 1];
+	return NULL;
+}
+
+/* An earlier try came as far as the folder: what may be missing is a keyword. */
+static void place_known(struct op_part *p, struct append *a, const struct msg *m)
+{
+	struct rec r = {.type = REC_KEYWORDS, .uid = m->uid, .modseq = op_modseq(p)};
+
+	a->uid = m->uid;
+	for (size_t i = 0; i < a->nkeywords && r.nadd < REC_KW_MAX; i++) {
+		int kw = op_keyword(p, a->keywords[i]);
+		if (kw >= 0)
+			r.kw_add[r.nadd++] = (uint16_t)kw;
+	}
+	if (r.nadd)
+		rec_put(&p->own, &r);
+}
+
+/* A message that was sent: its waiting place is left when the journal has it. Where it isn't there any
+ * more, another process was quicker. */
+static void place_kept(struct group *g, struct append *a)
+{
+	struct op_part *p = &g->op.part[0];
+	struct fold *f = p->f;
+	const struct msg *known = msg_by_base(f, a->name);
+	struct stat sb;
+	char to[256];
+
+	if (known) {
+		place_known(p, a, known);
+		return;
+	}
+	if (fstatat(f->files->dir, a->tmp, &sb, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			result_sys(&a->res, a->tmp);
+		return;
+	}
+	a->internaldate = sb.st_mtime;
+	md_name_make(str_c(a->name), a->flags, STR_NONE, false, to);
+	a->uid = op_uid(p);
+	if (!a->uid) {
+		result_set(&a->res, STORE_LIMIT, "This folder has given its last UID.");
+		return;
+	}
+	if (linkat(f->files->dir, a->tmp, f->files->cur, to, 0) < 0 && errno != EEXIST) {
+		if (files_rename_new(f->files->dir, a->tmp, f->files->cur, to) < 0) {
+			result_sys(&a->res, a->tmp);
+			return;
+		}
+		a->moved = true;
+	}
+	put_add(p, a, false);
+	*vec_push(&p->recent) = a->uid;
+	a->placed = true;
+	snprintf(a->name, sizeof a->name, "cur/%.250s", to);
+	g->in_cur = true;
+}
+
+static void take_back_kept(struct append *a)
+{
+	if (a->placed && a->moved)
+		files_rename_new(a->f->files->dir, a->name, a->f->files->dir, a->tmp);
+	else if (a->placed)
+		unlinkat(a->f->files->dir, a->name, 0);
+}
+
 static void take_back(struct group *g, const struct store_result *r)
 {
 	list_foreach(e, &g->appends) {
 		struct append *a = list_entry(e, struct append, link);
-		if (a->placed)
+		if (a->kept)
+			take_back_kept(a);
+		else if (a->placed)
 			unlinkat(a->f->files->dir, a->name, 0);
 		else
 			remove_tmp(a);
 		if (a->res.code == STORE_OK)
 			a->res = *r;
+	}
+}
+
+static void leave_waiting_places(struct group *g)
+{
+	char name[300];
+
+	list_foreach(e, &g->appends) {
+		struct append *a = list_entry(e, struct append, link);
+		if (!a->kept || a->res.code != STORE_OK)
+			continue;
+		outbox_attempt_name(name, a->item->base);
+		unlinkat(a->f->files->dir, name, 0);
+		unlinkat(a->f->files->dir, a->tmp, 0);
 	}
 }
 
@@ -298,7 +412,7 @@ static void group_work(struct op *op)
 	list_foreach(e, &g->appends) {
 		struct append *a = list_entry(e, struct append, link);
 		if (a->res.code == STORE_OK)
-			place(g, a);
+			(a->kept ? place_kept : place)(g, a);
 		if (a->res.code != STORE_OK)
 			remove_tmp(a);
 	}
@@ -311,12 +425,20 @@ static void group_work(struct op *op)
 	}
 	if (op_append(op, p, true) < 0)
 		take_back(g, &op->res);
+	else
+		leave_waiting_places(g);
 }
 
 static void append_over(struct append *a)
 {
 	append_done_fn *done = a->done;
 
+	if (a->held) {
+		struct outbox_item *it = a->item;
+
+		a->item = NULL;
+		a->held(a->ctx, &a->res, it);
+	}
 	if (a->res.code != STORE_OK)
 		a->uid = 0;
 	if (!a->aborted && done)
@@ -393,6 +515,10 @@ static void append_step(struct append *a)
 		buf_reset(&a->in);
 		if (a->committing)
 			append_over(a);
+		return;
+	}
+	if (a->finish && a->held) {
+		append_over(a);
 		return;
 	}
 	if (a->finish) {
@@ -496,4 +622,54 @@ void append_abort(struct append **ap)
 	a->drained = a->begun = NULL;
 	if (!a->busy && list_empty(&a->link))
 		append_step(a);
+}
+
+/* ---- the Outbox ------------------------------------------------------------------------------------------ */
+
+void append_hold(struct append *a, outbox_held_fn *done, void *ctx)
+{
+	a->held = done;
+	append_commit(a, NULL, ctx);
+}
+
+static void file_got(void *ctx, const struct store_result *r, struct fold *f)
+{
+	struct append *a = ctx;
+
+	a->f = f;
+	if (r->code == STORE_OK) {
+		join_group(a);
+		return;
+	}
+	a->res = *r;
+	append_over(a);
+}
+
+/* An append that begins where others have written their file. */
+void outbox_file(struct store *st, const struct outbox_item *it, const char *keyword, append_done_fn *done, void *ctx)
+{
+	struct append *a = xcalloc(1, sizeof *a);
+	struct md_name n;
+
+	a->st = st;
+	a->fd = -1;
+	a->kept = a->finish = a->committing = true;
+	a->flags = it->flags;
+	a->item = outbox_item_new(it->folder, it->base);
+	outbox_message_name(a->tmp, it->base);
+	snprintf(a->name, sizeof a->name, "%s", it->base);
+	if (md_name_parse(str_c(it->base), &n)) {
+		a->size = n.size;
+		a->wire = n.wire;
+	}
+	a->keywords = xcalloc(it->keywords.n + 1, sizeof *a->keywords);
+	if (keyword)
+		a->keywords[a->nkeywords++] = str_c(xstrdup(keyword));
+	for (size_t i = 0; i < it->keywords.n; i++)
+		if (!keyword || !str_ieq(str_c(it->keywords.a[i]), str_c(keyword)))
+			a->keywords[a->nkeywords++] = str_c(xstrdup(it->keywords.a[i]));
+	list_init(&a->link);
+	a->done = done;
+	a->ctx = ctx;
+	fold_get(st, str_c(it->folder), false, file_got, a);
 }
