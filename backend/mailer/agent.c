@@ -15,7 +15,7 @@
 #include "common/io/smtp.h"
 #include "common/sys/priv.h"
 
-enum { REPORT_FD = 3, FILES_MAX = 1024, WORDS_MAX = 32 };
+enum { REPORT_FD = 3, FILES_MAX = 1024, WORDS_MAX = 32, ALARM_S = 5 };
 
 static _Noreturn void report(const struct mailer_verdict *v)
 {
@@ -57,6 +57,7 @@ static void set_limits(const struct agent *a)
 	setrlimit(RLIMIT_CPU, &cpu);
 	for (int s = 1; s < NSIG; s++)
 		signal(s, SIG_DFL);
+	alarm(a->seconds + ALARM_S); /* where nobody is there any more to end it */
 	umask(022);
 	if (chdir("/") < 0)
 		failed("chdir");
