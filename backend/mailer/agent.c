@@ -34,6 +34,15 @@ static _Noreturn void failed(const char *what)
 	report(&v);
 }
 
+/* From here on a death leaves open whether it was sent. */
+static void say_begins(void)
+{
+	char c = AGENT_BEGINS;
+
+	if (write(REPORT_FD, &c, 1) != 1)
+		_exit(1);
+}
+
 static void place_fds(const struct agent *a)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), high[4];
@@ -123,6 +132,7 @@ static _Noreturn void exec_sendmail(const struct agent *a)
 	env[k++] = env_text("LOGNAME", a->who->user);
 	env[k++] = xstrdup("SHELL=/bin/sh");
 	env[k] = NULL;
+	say_begins();
 	execve(argv[0], argv, env);
 	snprintf(text, sizeof text, "%s: %s", argv[0], strerror(errno));
 	failed(text);
@@ -149,6 +159,7 @@ static _Noreturn void submit(const struct agent *a, struct envelope *env, struct
 	check_put_header(&header, env->header);
 	mail.header = buf_str(&header);
 	mail.from = str_dup(a->who->user);
+	say_begins();
 	v.result = (uint8_t)results[smtp_send(&mail, &e)];
 	v.text = v.result == MAILER_SENT ? STR("sent") : str_c(e.text);
 	report(&v);

@@ -236,10 +236,13 @@ static void agent_wait(struct run *r)
 static int judge(const struct run *r, struct mailer_verdict *v)
 {
 	static struct buf kept;
+	bool begun = str_starts(buf_str(&r->reported), str_mem((char[]){AGENT_BEGINS}, 1));
 
-	buf_str_put(&kept, buf_str(&r->reported));
+	buf_str_put(&kept, str_from(buf_str(&r->reported), begun));
 	if (kept.n && mailer_verdict_get(buf_str(&kept), v))
 		return v->result == MAILER_SENT ? 0 : -1;
+	if (!begun)
+		return verdict(v, MAILER_FAILED, "the process that would have sent it died");
 	if (r->late)
 		return verdict(v, MAILER_UNKNOWN, "it did not end in time (OUTBOX_WAIT)");
 	if (WIFSIGNALED(r->status))

@@ -24,13 +24,14 @@ _Noreturn void attempt_run(struct attempt *a);
 /* The sender may stand behind -f and in a header line. */
 bool attempt_sender_ok(struct str sender);
 
-/* What the agent says on the descriptor report before it is SENDMAIL: a refusal, and nothing was sent. */
+/* What the agent says on the descriptor report: a verdict, or AGENT_BEGINS and then perhaps a verdict. */
+#define AGENT_BEGINS 'X'
 struct agent {
 	const struct settings *set;
 	const struct mailer_serve *who;
 	int message; /* the copy that is sent: its position is at the start */
 	int err;     /* becomes its stderr */
-	int report;  /* mailer_verdict, or nothing when exec happened */
+	int report;
 	unsigned seconds;
 };
 _Noreturn void agent_run(const struct agent *a);

@@ -371,8 +371,9 @@ static void look_at(struct scan *s, int dir, const char *base)
 		outbox_item_free(&it);
 		return;
 	}
-	if (mailer_area_read(it->attempt, &it->area) < 0)
-		it->area = (struct mailer_area){.started = true};
+	if (mailer_area_read(it->attempt, &it->area) < 0) /* short: it was being made, nobody was asked to send */
+		it->area = (struct mailer_area){.started = st.st_size >= MAILER_AREA,
+						.deadline = (uint64_t)st.st_mtime + s->op.st->o.set->outbox_wait};
 	n = pread(it->attempt, buf_reserve(&b, KEYWORDS_SIZE_MAX), KEYWORDS_SIZE_MAX, MAILER_AREA);
 	if (n > 0)
 		buf_added(&b, (size_t)n);

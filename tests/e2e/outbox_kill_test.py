@@ -74,7 +74,7 @@ class Run:
             except (EOFError, OSError, AssertionError):
                 self.answer = "cut"
             finally:
-                tracer.terminate()
+                tracer.kill()
                 tracer.wait()
 
     @staticmethod
