@@ -45,14 +45,21 @@ posthousectl_SRC := $(call src,ctl)
 
 # ASan has a crypt_r of its own that calls libcrypt's: it must be there though nothing seems to need it.
 CRYPT := -Wl,--push-state,--no-as-needed -lcrypt -Wl,--pop-state
-frontend_LIBS := -lev
+# Optional: without libargon2 authd has no {ARGON2..} hashes; ARGON2= builds so though it is there.
+ifeq ($(origin ARGON2),undefined)
+ARGON2 := $(shell echo '\#include <argon2.h>' | $(CC) -E -x c - >/dev/null 2>&1 && echo -largon2)
+endif
+ifneq ($(strip $(ARGON2)),)
+CPPFLAGS += -DHAVE_ARGON2
+endif
+frontend_LIBS := -lssl -lcrypto -lev
 login_LIBS := -lssl -lcrypto -lev
-authd_LIBS := -lcurl -lhiredis -ljansson -lcrypto $(CRYPT) -lev -lpthread
+authd_LIBS := -lcurl -lhiredis -ljansson -lutf8proc -lssl -lcrypto $(CRYPT) $(ARGON2) -lev -lpthread
 backend_LIBS := -lcrypto -lev
 imapd_LIBS := -lutf8proc -lev -lpthread
 mailer_LIBS := -lcurl -lev
 notifyd_LIBS := -lev
-posthousectl_LIBS := -lcrypto $(CRYPT) -lev
+posthousectl_LIBS := -lcrypto $(CRYPT) -lutf8proc -lev
 
 ALL_PROGRAMS := $(PROGRAMS) posthousectl
 BINS := $(addprefix $(BUILD)/bin/,$(ALL_PROGRAMS))
@@ -60,7 +67,10 @@ BINS := $(addprefix $(BUILD)/bin/,$(ALL_PROGRAMS))
 # V=1 shows whole commands.
 Q := $(if $(V),,@)
 
-all: $(BINS) ## the programs, into build/gcc/bin (default)
+all: $(BINS) $(if $(strip $(ARGON2)),,no-argon2) ## the programs, into build/gcc/bin (default)
+
+no-argon2:
+	@echo "  NOTE argon2.h is missing (libargon2-dev): built without {ARGON2I} and {ARGON2ID} hashes"
 
 define program
 $(BUILD)/bin/$(1): $(call obj,$($(1)_SRC)) $(if $(filter imapd,$(1)),$(STORE)) $(LIB)
@@ -88,7 +98,7 @@ $(BUILD)/%.o: %.c
 # ---- unit tests: tests/unit/a/b_test.c tests a/b.c; cmocka --------------------------------------
 UNIT_SRC := $(call src,tests/unit)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
-ALL_LIBS := -lcurl -lhiredis -ljansson -lssl -lcrypto $(CRYPT) -lutf8proc -lev -lpthread
+ALL_LIBS := -lcurl -lhiredis -ljansson -lssl -lcrypto $(CRYPT) $(ARGON2) -lutf8proc -lev -lpthread
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(STORE) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
@@ -191,6 +201,6 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14 | sed 's/^/  make /'
 
-.PHONY: all man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
+.PHONY: all no-argon2 man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install clean help
 .SECONDARY:
--include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(BENCH_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))
+-include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))

@@ -15,6 +15,7 @@ void check_say(struct check *k, enum check_level level, const char *item, const 
 
 void check_directories(struct check *k); /* check_files.c */
 void check_accounts(struct check *k);
+void check_authlib(struct check *k);     /* check_authlib.c */
 void check_tls(struct check *k);         /* check_tls.c */
 void check_users(struct check *k);       /* check_system.c */
 void check_kernel(struct check *k);

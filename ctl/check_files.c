@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include "common/config/options.h"
 #include "ctl/check.h"
 
 #define BAD_LINES_SHOWN 5
@@ -67,6 +68,8 @@ static const char *line_fault(const struct settings *set, struct str line, struc
 		return "no password hash: posthousectl passwd sets one";
 	if (str_istarts(f[1], STR("{PLAIN}")))
 		n->plain++;
+	if (options_get(f[7], "app").p)
+		return NULL; /* the account's own line has the rest */
 	if (f[2].n ? !str_u32(f[2], &v) || v == 0 : set->mail_uid[0] == '\0')
 		return "no uid (or 0), and MAIL_UID is not set";
 	if (f[3].n && (!str_u32(f[3], &v) || v == 0))
@@ -102,8 +105,11 @@ void check_accounts(struct check *k)
 	struct buf text = BUF_INIT;
 	struct stat st;
 	ssize_t got;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd;
 
+	if (!settings_list_has(k->ctl->set->authmodules, STR("passwd-file")))
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		check_say(k, CHECK_FAULT, "PASSWD_FILE",
 			  "can't read %s: %s; posthousectl passwd USER makes it", path,

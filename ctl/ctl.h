@@ -4,13 +4,16 @@
 #include "common/base/buf.h"
 #include "common/base/ensure.h"
 #include "common/config/settings.h"
+#include "common/base/secret.h"
 #include "common/ipc/control.h"
+#include "ctl/pwedit.h"
 
 struct ctl {
 	const struct settings *set;
 	const char *file; /* -C, or NULL */
+	const char *const *sets; /* values of --set, NULL-terminated */
 	bool json;
-	int argc;         /* of the verb, without its name */
+	int argc; /* of the verb, without its name */
 	char **argv;
 };
 
@@ -18,6 +21,9 @@ enum { EXIT_FAULT = 1, EXIT_USAGE = 2 };
 
 /* Each returns the exit status: 0, 1 = it went wrong or a check failed, 2 = wrong usage. */
 int ctl_check(const struct ctl *c);
+int ctl_export(const struct ctl *c);
+int ctl_import(const struct ctl *c);
+int ctl_mkcert(const struct ctl *c);
 int ctl_passwd(const struct ctl *c);
 int ctl_kick(const struct ctl *c);
 int ctl_revoke(const struct ctl *c);
@@ -46,8 +52,26 @@ void grid_print_json(const struct grid *t);
 void grid_free(struct grid **t);
 
 /* ---- pwfile.c ----------------------------------------------------------------------------------- */
-/* Sets the hash of a user in the passwd-file: other fields, other lines, owner and mode stay; a new
- * user is appended. Atomic, under a lock. *added: the user was new. */
-int pwfile_set(const char *path, struct str user, struct str hash, bool *added, struct err *e);
-/* The new content of the file, without touching any (tests). */
-void pwfile_edit(struct str old, struct str user, struct str hash, struct buf *out, bool *added);
+/* Changes the passwd-file: atomic, under a lock, owner and mode stay. Where the result is PWEDIT_ABSENT
+ * nothing was written. */
+int pwfile_change(const char *path, const struct pwedit *edit, enum pwedit_result *result,
+		  struct err *e);
+int pwfile_read(const char *path, struct buf *out, struct err *e);
+
+/* ---- password.c: from the terminal, or stdin; and its hash --------------------------------------- */
+/* 0, or an exit status: what is wrong was said. */
+int password_read(struct secret *password);
+void password_generate(struct secret *password); /* 120 random bits, in letters and digits */
+/* scheme: a name of password_schemes, in any case. False: there is none of this name. */
+bool password_scheme_known(const char *scheme);
+extern const char password_schemes[]; /* "a|b|c" */
+/* Whether hash is a SCRAM record of this scheme. A client that speaks SCRAM is told one salt: records of an
+ * account can all be used when they have the same. */
+bool password_goes_beside(const char *scheme, struct str hash);
+/* The hash as PASSWD_FILE takes it; beside: another one that it is to go beside, or empty. */
+int password_hash(const char *scheme, const struct settings *set, struct str beside,
+		  const struct secret *password, struct buf *out);
+
+/* ---- pwmaildir.c -------------------------------------------------------------------------------- */
+/* The path of an account's Maildir, by PASSWD_FILE, MAIL_HOME and MAILDIRPATH. */
+int pwfile_maildir(const struct settings *set, struct str user, struct buf *out, struct err *e);

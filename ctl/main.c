@@ -13,8 +13,16 @@ static const struct {
 } verbs[] = {
 	{"check", ctl_check, "",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
-	{"passwd", ctl_passwd, "[--hash yescrypt|sha512crypt|bcrypt] [-f FILE] [USER]",
-	 "set USER's password in PASSWD_FILE; without USER print the hash"},
+	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
+	 "write UIDs, keywords and subscriptions as that server keeps them"},
+	{"import", ctl_import, "[--from courier|dovecot] MAILDIR|USER",
+	 "take over what that server wrote since; once, it is done at first open"},
+	{"mkcert", ctl_mkcert, "[-f FILE] [--cn NAME] [NAME...]",
+	 "make a self-signed certificate in TLS_CERTFILE (localhost), unless there is one"},
+	{"passwd", ctl_passwd,
+	 "[--scheme NAME] [--generate] [--app NAME [--services LIST]] [-f FILE] [USER],\n"
+	 "         --delete [--app NAME] USER, --disable USER, --enable USER, --list [USER]",
+	 "accounts and app passwords of PASSWD_FILE; without USER print the hash of a password"},
 	{"kick", ctl_kick, "user NAME | session ID | address IP", "end sessions"},
 	{"revoke", ctl_revoke, "USER",
 	 "after a password was changed or an account locked: forget what is kept of it, end its sessions"},
@@ -95,6 +103,7 @@ static int run(struct ctl *c, const char *verb, const struct settings_opts *o)
 		fwrite(buf_str(&warnings).p, 1, warnings.n, stderr);
 		buf_deinit(&warnings);
 		c->set = &set;
+		c->sets = o->set;
 		rc = verbs[i].fn(c);
 		settings_free(&set);
 		if (fflush(stdout) != 0)

@@ -7,48 +7,6 @@
 
 #define PWFILE_MAX ((off_t)256 << 20)
 
-/* user:hash:uid:gid:gecos:home:shell:options */
-static void edit_line(struct str line, struct str hash, struct buf *out)
-{
-	struct str user = str_split(&line, ':');
-
-	buf_str_put(out, user);
-	buf_putc(out, ':');
-	buf_str_put(out, hash);
-	(void)str_split(&line, ':');
-	if (line.p == NULL) {
-		buf_puts(out, "::::::"); /* it had no further fields */
-	} else {
-		buf_putc(out, ':');
-		buf_str_put(out, line);
-	}
-}
-
-void pwfile_edit(struct str old, struct str user, struct str hash, struct buf *out, bool *added)
-{
-	bool found = false;
-
-	while (old.n > 0) {
-		struct str line = str_split(&old, '\n');
-
-		if (!found && str_eq(str_sub(line, 0, str_find(line, ':')), user) &&
-		    str_find(line, ':') < line.n) {
-			edit_line(line, hash, out);
-			found = true;
-		} else {
-			buf_str_put(out, line);
-		}
-		buf_putc(out, '\n');
-	}
-	if (!found) {
-		buf_str_put(out, user);
-		buf_putc(out, ':');
-		buf_str_put(out, hash);
-		buf_puts(out, "::::::\n");
-	}
-	*added = !found;
-}
-
 struct pwfile {
 	char real[PATH_MAX]; /* the file itself, where path is a link to it */
 	char dir[PATH_MAX];
@@ -141,19 +99,34 @@ static int locate(struct pwfile *f, const char *path, struct err *e)
 	return flock(f->dir_fd, LOCK_EX) < 0 ? err_sys(e, "can't lock %s", f->dir) : 0;
 }
 
-int pwfile_set(const char *path, struct str user, struct str hash, bool *added, struct err *e)
+int pwfile_change(const char *path, const struct pwedit *edit, enum pwedit_result *result,
+		  struct err *e)
 {
 	struct pwfile f = {.dir_fd = -1};
 	struct buf out = BUF_INIT;
 	int rc = -1;
 
 	if (locate(&f, path, e) == 0 && load(&f, e) == 0) {
-		pwfile_edit(buf_str(&f.content), user, hash, &out, added);
-		rc = replace(&f, buf_str(&out), e);
+		*result = pwedit(buf_str(&f.content), edit, &out);
+		rc = *result == PWEDIT_ABSENT ? 0 : replace(&f, buf_str(&out), e);
 	}
 	if (f.dir_fd >= 0)
 		close(f.dir_fd);
 	buf_wipe(&f.content);
 	buf_wipe(&out);
+	return rc;
+}
+
+int pwfile_read(const char *path, struct buf *out, struct err *e)
+{
+	struct pwfile f = {.dir_fd = -1};
+	int rc = -1;
+
+	snprintf(f.real, sizeof f.real, "%s", path);
+	if (load(&f, e) == 0)
+		rc = f.exists ? 0 : err_set(e, ENOENT, "can't read %s: it isn't there", path);
+	if (rc == 0)
+		buf_move(out, &f.content);
+	buf_wipe(&f.content);
 	return rc;
 }

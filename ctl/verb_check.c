@@ -33,6 +33,7 @@ int ctl_check(const struct ctl *c)
 		  c->file ? c->file : "the default file, environment and --set");
 	check_directories(&k);
 	check_accounts(&k);
+	check_authlib(&k);
 	check_tls(&k);
 	check_users(&k);
 	check_kernel(&k);

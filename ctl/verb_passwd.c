@@ -1,72 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <crypt.h>
-#include <termios.h>
-#include <unistd.h>
-#include "common/base/secret.h"
 #include "ctl/ctl.h"
 
-static const struct {
-	const char *name;
-	const char *prefix;
-	unsigned long count; /* 0 = libcrypt's choice */
-} methods[] = {
-	{"yescrypt", "$y$", 0},
-	{"sha512crypt", "$6$", 0},
-	{"bcrypt", "$2b$", 11}, /* libcrypt's own choice, 5, is of 1999 */
-};
-
 struct request {
-	const char *prefix;
-	unsigned long count;
-	const char *file;
-	const char *user;
+	enum { SET, DELETE, DISABLE, ENABLE, LIST } what;
+	const char *scheme; /* NULL: none was named */
+	const char *file, *user, *app;
+	const char *services; /* NULL: none were named */
+	bool generate;
+	struct buf service_words; /* the same, with single blanks between */
 };
 
 static int wrong_usage(const char *what)
 {
 	fprintf(stderr,
 		"posthousectl passwd: %s\n"
-		"Usage: posthousectl passwd [--hash yescrypt|sha512crypt|bcrypt] [-f FILE] [USER]\n",
-		what);
+		"Usage: posthousectl passwd [--scheme %s] [--generate] [--app NAME [--services LIST]] [-f FILE] [USER]\n"
+		"       posthousectl passwd --delete [--app NAME] [-f FILE] USER\n"
+		"       posthousectl passwd --disable|--enable [-f FILE] USER\n"
+		"       posthousectl passwd --list [--json] [-f FILE] [USER]\n",
+		what, password_schemes);
 	return EXIT_USAGE;
 }
 
-static bool pick_method(struct request *q, const char *name)
+/* ---- the arguments ------------------------------------------------------------------------------- */
+
+static bool take_switch(struct request *q, const char *a)
 {
-	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
-		if (strcmp(name, methods[i].name) == 0) {
-			q->prefix = methods[i].prefix;
-			q->count = methods[i].count;
+	static const struct {
+		const char *name;
+		int what;
+	} acts[] = {{"--delete", DELETE},
+		    {"--disable", DISABLE},
+		    {"--enable", ENABLE},
+		    {"--list", LIST}};
+
+	if (strcmp(a, "--generate") == 0) {
+		q->generate = true;
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+		if (strcmp(a, acts[i].name) == 0 && q->what == SET) {
+			q->what = acts[i].what;
 			return true;
 		}
-	}
 	return false;
+}
+
+static const char **value_of(struct request *q, const char *a)
+{
+	if (strcmp(a, "--scheme") == 0 || strcmp(a, "--hash") == 0)
+		return &q->scheme;
+	if (strcmp(a, "--app") == 0)
+		return &q->app;
+	if (strcmp(a, "--services") == 0)
+		return &q->services;
+	return strcmp(a, "-f") == 0 ? &q->file : NULL;
+}
+
+static const char *what_is_wrong(const struct request *q)
+{
+	if (q->scheme && !password_scheme_known(q->scheme))
+		return "there is no such scheme";
+	if (q->what != SET && (q->scheme || q->generate || q->services))
+		return "--scheme, --generate and --services belong to a new password";
+	if (q->app && q->what != SET && q->what != DELETE)
+		return "--app can be set or deleted";
+	if (q->services && !q->app)
+		return "--services belongs to --app";
+	if (!q->user && (q->app || q->what == DELETE || q->what == DISABLE || q->what == ENABLE))
+		return "name the user";
+	if (!q->user && q->file && q->what == SET)
+		return "-f writes a file: name the user";
+	return NULL;
 }
 
 static int parse(const struct ctl *c, struct request *q)
 {
-	pick_method(q, "yescrypt");
-	for (int i = 0; i < c->argc; i++) {
-		const char *a = c->argv[i];
-		const char *value = i + 1 < c->argc ? c->argv[i + 1] : NULL;
+	const char *wrong;
 
-		if (strcmp(a, "--hash") == 0) {
-			if (!value || !pick_method(q, value))
-				return wrong_usage("--hash takes yescrypt, sha512crypt or bcrypt");
-			i++;
-		} else if (strcmp(a, "-f") == 0) {
-			if (!value)
-				return wrong_usage("-f needs a file");
-			q->file = c->argv[++i];
-		} else if (a[0] == '-' || q->user) {
-			return wrong_usage("one user name at most, and no other options");
-		} else {
+	for (int i = 0; i < c->argc; i++) {
+		const char *a = c->argv[i], **value = value_of(q, a);
+
+		if (value && i + 1 >= c->argc)
+			return wrong_usage("a value is missing");
+		if (value)
+			*value = c->argv[++i];
+		else if (a[0] != '-' && !q->user)
 			q->user = a;
-		}
+		else if (!take_switch(q, a))
+			return wrong_usage(
+				"one user name at most, one thing to do, and no other options");
 	}
-	if (q->file && !q->user)
-		return wrong_usage("-f writes a file: name the user");
-	return 0;
+	wrong = what_is_wrong(q);
+	return wrong ? wrong_usage(wrong) : 0;
 }
 
 static bool name_valid(struct str user)
@@ -77,131 +103,206 @@ static bool name_valid(struct str user)
 	return user.n > 0 && user.n <= IPC_NAME_MAX && user.p[0] != '#';
 }
 
-/* ---- the password ------------------------------------------------------------------------------ */
-
-/* One line, without its end. False at the end of the input. */
-static bool read_line(FILE *f, struct secret *out)
+/* Of an option's value: no comma, and no colon, which begins the next field. */
+static bool word_valid(struct str s)
 {
-	char line[1024];
-	size_t n;
-	bool ok = fgets(line, sizeof line, f) != NULL;
-
-	n = ok ? strcspn(line, "\r\n") : 0;
-	if (ok)
-		secret_set(out, str_mem(line, n));
-	secret_zero(line, sizeof line);
-	return ok;
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == ',' ||
+		    s.p[i] == ':')
+			return false;
+	return s.n > 0 && s.n <= 64;
 }
 
-static bool ask_hidden(FILE *tty, const char *prompt, struct secret *out)
+static bool read_services(struct request *q)
 {
-	struct termios before, hidden;
-	bool ok;
+	struct str rest = str_c(q->services);
 
-	fprintf(tty, "%s", prompt);
-	fflush(tty);
-	if (tcgetattr(fileno(tty), &before) < 0)
-		return false;
-	hidden = before;
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	hidden.c_lflag |= ECHONL;
-	tcsetattr(fileno(tty), TCSAFLUSH, &hidden);
-	ok = read_line(tty, out);
-	tcsetattr(fileno(tty), TCSAFLUSH, &before);
-	return ok;
-}
+	while (rest.n) {
+		size_t n = 0;
+		struct str word;
 
-static int ask_twice(struct secret *password)
-{
-	FILE *tty = fopen("/dev/tty", "r+");
-	struct secret again = {NULL, 0};
-	int rc = 0;
-
-	if (!tty)
-		return ctl_fault("can't open the terminal; give the password on stdin instead");
-	setvbuf(tty, NULL, _IONBF, 0);
-	if (!ask_hidden(tty, "New password: ", password) || !ask_hidden(tty, "Once more: ", &again))
-		rc = ctl_fault("no password was given");
-	else if (!secret_equal(secret_str(password), secret_str(&again)))
-		rc = ctl_fault("the two passwords differ; nothing was changed");
-	secret_wipe(&again);
-	fclose(tty);
-	return rc;
-}
-
-static int get_password(struct secret *password)
-{
-	static char stdin_buf[1024];
-	int rc = 0;
-
-	if (isatty(STDIN_FILENO)) {
-		rc = ask_twice(password);
-	} else {
-		setvbuf(stdin, stdin_buf, _IOFBF, sizeof stdin_buf);
-		if (!read_line(stdin, password))
-			rc = ctl_fault("no password on stdin");
-		secret_zero(stdin_buf, sizeof stdin_buf);
+		while (n < rest.n && rest.p[n] != ' ' && rest.p[n] != ',')
+			n++;
+		word = str_sub(rest, 0, n);
+		rest = str_from(rest, n + 1);
+		if (!word.n)
+			continue;
+		if (!word_valid(word))
+			return false;
+		if (q->service_words.n)
+			buf_putc(&q->service_words, ' ');
+		buf_str_put(&q->service_words, word);
 	}
-	if (rc == 0 && password->n == 0)
-		rc = ctl_fault("an empty password is not taken");
-	if (rc == 0 && password->n >= CRYPT_MAX_PASSPHRASE_SIZE)
-		rc = ctl_fault("the password is longer than %d bytes",
-			       CRYPT_MAX_PASSPHRASE_SIZE - 1);
-	if (rc == 0 && str_has_nul(secret_str(password)))
-		rc = ctl_fault("the password has a NUL in it");
+	return true;
+}
+
+static int validate(struct request *q)
+{
+	if (q->user && !name_valid(str_c(q->user)))
+		return ctl_fault(
+			"\"%s\" is no user name: no blank, no colon, no control character, no # in front",
+			q->user);
+	if (q->app && !word_valid(str_c(q->app)))
+		return ctl_fault(
+			"\"%s\" is no name for an app password: no blank, comma or colon, 64 bytes at most",
+			q->app);
+	if (!read_services(q))
+		return ctl_fault("\"%s\" is no list of services, like imap,smtp", q->services);
+	return 0;
+}
+
+/* ---- what is to be done -------------------------------------------------------------------------- */
+
+static int absent(const struct request *q, const char *file)
+{
+	if (q->app && q->what == DELETE)
+		return ctl_fault("%s has no app password \"%s\" in %s", q->user, q->app, file);
+	return ctl_fault("there is no account %s in %s", q->user, file);
+}
+
+static int change(const struct request *q, const char *file, struct pwedit *e)
+{
+	static const char *const done[] = {
+		[DELETE] = "deleted", [DISABLE] = "disabled", [ENABLE] = "enabled"};
+	enum pwedit_result result;
+	struct err err;
+
+	e->user = str_c(q->user);
+	e->app = q->app ? str_c(q->app) : STR_NONE;
+	if (pwfile_change(file, e, &result, &err) < 0)
+		return ctl_fault("%s", err.text);
+	if (result == PWEDIT_ABSENT)
+		return absent(q, file);
+	fprintf(stderr, "%s%s%s %s in %s\n", q->user, q->app ? " app password " : "",
+		q->app ? q->app : "",
+		q->what != SET		 ? done[q->what]
+		: result == PWEDIT_ADDED ? "added"
+					 : "changed",
+		file);
+	return 0;
+}
+
+/* Another password of the account that the new one goes beside; empty: there is none. */
+static void find_beside(const struct request *q, const char *scheme, const char *file,
+			struct buf *out)
+{
+	struct str app = q->app ? str_c(q->app) : STR_NONE;
+	struct buf text = BUF_INIT;
+	struct str rest;
+	struct pwline l;
+
+	if (q->user && pwfile_read(file, &text, NULL) == 0)
+		for (rest = buf_str(&text); out->n == 0 && pwedit_next(&rest, &l);)
+			if (str_eq(l.user, str_c(q->user)) &&
+			    !(!!l.app.p == !!app.p && str_eq(l.app, app)) &&
+			    password_goes_beside(scheme, l.hash))
+				buf_str_put(out, l.hash);
+	buf_wipe(&text);
+}
+
+static int set(const struct ctl *c, const struct request *q, const char *file)
+{
+	struct pwedit e = {.act = PWEDIT_SET,
+			   .services = q->services ? buf_str(&q->service_words) : STR_NONE};
+	struct secret password = {NULL, 0};
+	const char *scheme = q->scheme ? q->scheme : "yescrypt";
+	struct buf hash = BUF_INIT, beside = BUF_INIT;
+	int rc = 0;
+
+	find_beside(q, scheme, file, &beside);
+	if (q->generate)
+		password_generate(&password);
+	else
+		rc = password_read(&password);
+	if (rc == 0)
+		rc = password_hash(scheme, c->set, buf_str(&beside), &password, &hash);
+	e.hash = buf_str(&hash);
+	if (rc == 0 && q->user)
+		rc = change(q, file, &e);
+	if (rc == 0 && q->generate)
+		printf("%.*s\n", STR_ARG(secret_str(&password)));
+	if (rc == 0 && !q->user)
+		puts(buf_cstr(&hash));
+	secret_wipe(&password);
+	buf_wipe(&beside);
+	buf_wipe(&hash);
 	return rc;
 }
 
-static int make_hash(const struct request *q, const struct secret *password, struct buf *out)
+/* What kind of hash it is, for people; never a part of it. */
+static struct str kind_of(struct str hash)
 {
-	char salt[CRYPT_GENSALT_OUTPUT_SIZE];
-	struct crypt_data data = {.initialized = 0};
-	char *text = str_dup(secret_str(password));
-	const char *hash;
+	static const struct {
+		const char *prefix, *name;
+	} crypts[] = {{"$y$", "yescrypt"}, {"$6$", "SHA512-CRYPT"}, {"$5$", "SHA256-CRYPT"},
+		      {"$2", "BLF-CRYPT"}, {"$1$", "MD5-CRYPT"},    {"$7$", "scrypt"}};
+	size_t end = str_find(hash, '}');
 
-	/* NULL: libcrypt takes its random bytes from the kernel. */
-	hash = crypt_gensalt_rn(q->prefix, q->count, NULL, 0, salt, sizeof salt)
-		       ? crypt_rn(text, salt, &data, sizeof data)
-		       : NULL;
-	secret_zero(text, password->n);
-	free(text);
-	if (hash)
-		buf_puts(out, hash);
-	secret_zero(&data, sizeof data);
-	return hash ? 0
-		    : ctl_fault(
-			      "this system's libcrypt can't make such a hash; try --hash sha512crypt");
+	if (!hash.n || hash.p[0] == '!' || hash.p[0] == '*')
+		return STR("none");
+	if (hash.p[0] == '{' && end < hash.n)
+		return str_sub(hash, 1, end - 1);
+	for (size_t i = 0; i < ARRAY_LEN(crypts); i++)
+		if (str_starts(hash, str_c(crypts[i].prefix)))
+			return str_c(crypts[i].name);
+	return STR("other");
+}
+
+static int list(const struct ctl *c, const struct request *q, const char *file)
+{
+	struct buf text = BUF_INIT;
+	struct grid *grid = grid_new();
+	struct str rest;
+	struct pwline l;
+	struct err e;
+	int rc = 0;
+
+	if (pwfile_read(file, &text, &e) < 0)
+		rc = ctl_fault("%s", e.text);
+	for (rest = buf_str(&text); rc == 0 && pwedit_next(&rest, &l);) {
+		struct control_row row = {
+			.name = {STR("user"), STR("app"), STR("scheme"), STR("uid"), STR("gid"),
+				 STR("home"), STR("options")},
+			.value = {l.user, l.app.p ? l.app : STR(""), kind_of(l.hash), l.uid, l.gid,
+				  l.home, l.options},
+			.n = 7,
+		};
+
+		if (!q->user || str_eq(l.user, str_c(q->user)))
+			grid_add(grid, &row);
+	}
+	if (rc == 0 && q->user && grid_rows(grid) == 0)
+		rc = absent(q, file);
+	else if (rc == 0 && c->json)
+		grid_print_json(grid);
+	else if (rc == 0)
+		grid_print(grid);
+	grid_free(&grid);
+	buf_wipe(&text);
+	return rc;
 }
 
 int ctl_passwd(const struct ctl *c)
 {
-	struct request q = {.file = NULL};
-	struct secret password = {NULL, 0};
-	struct buf hash = BUF_INIT;
-	bool added;
-	struct err e;
+	struct request q = {.what = SET};
+	struct pwedit e = {.act = PWEDIT_DELETE};
+	const char *file;
 	int rc = parse(c, &q);
 
-	if (rc != 0)
-		return rc;
-	if (q.user && !name_valid(str_c(q.user)))
-		return ctl_fault(
-			"\"%s\" is no user name: no blank, no colon, no control character, no # in front",
-			q.user);
-	rc = get_password(&password);
 	if (rc == 0)
-		rc = make_hash(&q, &password, &hash);
-	secret_wipe(&password);
-	if (rc == 0 && !q.user) {
-		puts(buf_cstr(&hash));
-	} else if (rc == 0) {
-		const char *file = q.file ? q.file : c->set->passwd_file;
-
-		if (pwfile_set(file, str_c(q.user), buf_str(&hash), &added, &e) < 0)
-			rc = ctl_fault("%s", e.text);
-		else
-			fprintf(stderr, "%s %s in %s\n", q.user, added ? "added" : "changed", file);
+		rc = validate(&q);
+	file = q.file ? q.file : c->set->passwd_file;
+	if (rc == 0 && q.what == SET)
+		rc = set(c, &q, file);
+	else if (rc == 0 && q.what == LIST)
+		rc = list(c, &q, file);
+	else if (rc == 0) {
+		if (q.what != DELETE)
+			e = (struct pwedit){.act = PWEDIT_OPTION,
+					    .option = "disabled",
+					    .value = q.what == DISABLE ? STR("1") : STR_NONE};
+		rc = change(&q, file, &e);
 	}
-	buf_wipe(&hash);
+	buf_deinit(&q.service_words);
 	return rc;
 }

@@ -109,7 +109,7 @@ run() {
 }
 
 # ---- packages ------------------------------------------------------------------------------------
-packages='gcc make libc6-dev libev-dev libssl-dev libcrypt-dev libutf8proc-dev libcurl4-openssl-dev libhiredis-dev libjansson-dev openssl python3'
+packages='gcc make libc6-dev libev-dev libssl-dev libcrypt-dev libutf8proc-dev libcurl4-openssl-dev libhiredis-dev libjansson-dev libargon2-dev openssl python3'
 missing=''
 if [ "$install" = 1 ] && command -v dpkg-query >/dev/null 2>&1; then
     for p in $packages; do
@@ -165,11 +165,8 @@ flock -n 9 || die "another quickstart.sh runs in $dir; stop it, or choose anothe
 cert=$dir/etc/tls.pem
 if [ ! -s "$cert" ]; then
     say "making a self-signed certificate: $cert"
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=localhost \
-        -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout "$cert.key" -out "$cert.crt" 2>/dev/null ||
-        die "openssl could not make a certificate"
-    cat "$cert.crt" "$cert.key" >"$cert"
-    rm -f "$cert.crt" "$cert.key"
+    rm -f "$cert"
+    "$bin/posthousectl" -C /dev/null mkcert -f "$cert" >/dev/null || die "no certificate could be made"
 fi
 if [ -z "$passwd" ] && [ ! -e "$dir/etc/passwd" ]; then
     say "making the account demo, password demo: $dir/etc/passwd"

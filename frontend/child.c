@@ -9,7 +9,7 @@
 
 enum {
 	SUP_FD = 3,
-	QUEUE = 256,
+	QUEUE = 1024, /* TLS_CERTS_MAX comes in so many messages when a worker starts */
 	RESTART_MS = 100,
 	RESTART_MAX_MS = 10000,
 	STEADY_MS = 10000, /* a child that lived for so long starts again at once */
@@ -85,19 +85,30 @@ static void connect_backend(void *ctx)
 	close(fd);
 }
 
-void child_send_cert(struct child *worker)
+void child_send_certs(struct child *worker, int memfd)
 {
-	struct frontend *f = worker->frontend;
-	int fds[2] = {f->cert.fd, f->key.fd};
+	send_fds(worker, SUP_CERT, STR(""), &memfd, 1);
+}
 
-	if (fds[0] >= 0 && fds[1] >= 0)
-		send_fds(worker, SUP_CERT, STR(""), fds, 2);
+void child_send_trust(struct child *c, const int memfds[2])
+{
+	send_fds(c, SUP_TRUST, STR(""), memfds, 2);
+}
+
+void child_send_ticket_keys(struct child *worker, struct str keys)
+{
+	send_fds(worker, SUP_TICKET_KEYS, keys, NULL, 0);
+}
+
+void child_send_server_certs(struct frontend *f, int memfd)
+{
+	send_fds(&f->authd, SUP_SERVER_CERTS, STR(""), &memfd, 1);
 }
 
 void child_send_passwd(struct frontend *f)
 {
-	if (f->passwd.fd >= 0)
-		send_fds(&f->authd, SUP_PASSWD_FILE, STR(""), &f->passwd.fd, 1);
+	if (f->accounts.fd >= 0)
+		send_fds(&f->authd, SUP_PASSWD_FILE, STR(""), &f->accounts.fd, 1);
 }
 
 void child_send_access(struct child *worker)
@@ -184,9 +195,12 @@ static void equip_worker(struct child *c)
 {
 	struct frontend *f = c->frontend;
 
-	/* What says whom to refuse comes before what lets them in. */
+	/* What says whom to refuse, and with which certificate, comes before what lets them in. */
 	child_send_access(c);
 	send_ipcounts(c);
+	tickets_send(c);
+	trust_send(c);
+	certs_send(c);
 	for (size_t i = 0; i < f->nports; i++) {
 		struct buf b = BUF_INIT;
 
@@ -195,7 +209,6 @@ static void equip_worker(struct child *c)
 		send_fds(c, SUP_LISTENER, buf_str(&b), &c->listeners[i], 1);
 		buf_deinit(&b);
 	}
-	child_send_cert(c);
 	link_authd(c);
 	c->connect_tries = 0;
 	connect_backend(c);
@@ -207,6 +220,8 @@ static void equip_authd(struct child *c)
 
 	send_fds(c, SUP_RUNDIR, STR(""), &f->rundir, 1);
 	child_send_passwd(f);
+	trust_send(c);
+	certs_tell_authd(f);
 	for (unsigned i = 0; i < f->nworkers; i++)
 		link_authd(&f->workers[i]);
 }

@@ -3,11 +3,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include "common/base/log.h"
-#include "common/base/secret.h"
 #include "common/config/access.h"
 #include "frontend/frontend.h"
-
-enum { PEM_MAX = 1 << 20 };
 
 static bool same(const struct watched *w, const struct stat *st)
 {
@@ -23,34 +20,31 @@ static void remember(struct watched *w, const struct stat *st)
 	w->seen.size = (uint64_t)st->st_size;
 	w->seen.s = st->st_mtim.tv_sec;
 	w->seen.ns = st->st_mtim.tv_nsec;
+	w->seen.mode = st->st_mode;
 }
 
-static int copy_to_memfd(int from, size_t n)
-{
-	static char bytes[PEM_MAX];
-	int fd = memfd_create("pem", MFD_CLOEXEC);
-	ssize_t got = n <= sizeof(bytes) ? pread(from, bytes, n, 0) : -1;
-
-	if (fd >= 0 && (got < 0 || write(fd, bytes, (size_t)got) != got)) {
-		close(fd);
-		fd = -1;
-	}
-	secret_zero(bytes, n <= sizeof(bytes) ? n : sizeof(bytes));
-	return fd;
-}
-
-/* 1: there is a new descriptor; 0: nothing has changed; -1: e. The old descriptor stays on errors. */
-static int look(struct watched *w, bool copy, bool force, struct err *e)
+bool watched_changed(const struct watched *w)
 {
 	struct stat st;
-	int fd, got;
 
-	if (!w->path[0])
-		return 0;
+	return stat(w->path, &st) || !same(w, &st);
+}
+
+void watched_stat(struct watched *w)
+{
+	struct stat st;
+
+	if (stat(w->path, &st) == 0)
+		remember(w, &st);
+}
+
+int watched_open(struct watched *w, struct err *e)
+{
+	struct stat st;
+	int fd;
+
 	if (stat(w->path, &st))
 		return err_sys(e, "%s", w->path);
-	if (!force && same(w, &st))
-		return 0;
 	remember(w, &st);
 	fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
@@ -60,34 +54,50 @@ static int look(struct watched *w, bool copy, bool force, struct err *e)
 		return err_set(e, 0, "%s is not a file", w->path);
 	}
 	remember(w, &st);
-	got = fd;
-	if (copy) {
-		got = copy_to_memfd(fd, (size_t)st.st_size);
+	return fd;
+}
+
+int watched_read(struct watched *w, size_t max, struct buf *out, struct err *e)
+{
+	int fd = watched_open(w, e);
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return -1;
+	if (w->seen.size <= max)
+		n = pread(fd, buf_reserve(out, w->seen.size + 1), w->seen.size, 0);
+	close(fd);
+	if (n < 0)
+		return err_set(e, 0, "%s can't be read, or is larger than %zu bytes", w->path, max);
+	buf_added(out, (size_t)n);
+	return 0;
+}
+
+int files_memfd(struct str content)
+{
+	int fd = memfd_create("pem", MFD_CLOEXEC);
+
+	if (fd >= 0 && content.n && write(fd, content.p, content.n) != (ssize_t)content.n) {
 		close(fd);
+		fd = -1;
 	}
-	if (got < 0)
-		return err_set(e, 0, "%s can't be read", w->path);
+	return fd;
+}
+
+/* 1: there is a new descriptor; 0: nothing has changed; -1: e. The old descriptor stays on errors. */
+static int look(struct watched *w, bool force, struct err *e)
+{
+	int fd;
+
+	if (!w->path[0] || (!force && !watched_changed(w)))
+		return 0;
+	fd = watched_open(w, e);
+	if (fd < 0)
+		return -1;
 	if (w->fd >= 0)
 		close(w->fd);
-	w->fd = got;
+	w->fd = fd;
 	return 1;
-}
-
-static bool wants_tls(const struct frontend *f)
-{
-	for (size_t i = 0; i < f->nports; i++)
-		if (f->ports[i].tls)
-			return true;
-	return false;
-}
-
-static int open_cert(struct frontend *f, struct err *e)
-{
-	if (look(&f->cert, true, true, e) < 0 || look(&f->key, true, true, e) < 0)
-		return -1;
-	if (f->key.fd < 0)
-		f->key.fd = memfd_create("pem", MFD_CLOEXEC); /* empty: the key is in the other */
-	return f->key.fd < 0 ? err_sys(e, "memfd") : 0;
 }
 
 /* As look; a file with a fault in it is an error, and the descriptor before stays. */
@@ -98,7 +108,7 @@ static int look_access(struct frontend *f, bool force, struct err *e)
 	int got;
 
 	next.fd = -1;
-	got = look(&next, false, force, e);
+	got = look(&next, force, e);
 	memcpy(&w->seen, &next.seen, sizeof(w->seen));
 	if (got <= 0)
 		return got;
@@ -116,29 +126,19 @@ static int look_access(struct frontend *f, bool force, struct err *e)
 
 int files_open(struct frontend *f, struct err *e)
 {
-	f->cert = (struct watched){.path = f->set->tls_certfile, .fd = -1};
-	f->key = (struct watched){.path = f->set->tls_private_keyfile, .fd = -1};
-	f->passwd = (struct watched){.path = f->set->passwd_file, .fd = -1};
 	f->access = (struct watched){.path = f->set->imapaccessfile, .fd = -1};
-	if (look(&f->passwd, false, true, e) < 0 || look_access(f, true, e) < 0)
+	if (accounts_open(f, e) < 0 || look_access(f, true, e) < 0)
 		return -1;
-	if (open_cert(f, e) == 0)
-		return 0;
-	if (wants_tls(f))
-		return -1;
-	/* STARTTLS alone can come later, with the file. */
-	LOG(L_WARN, "no certificate, no STARTTLS", L_C("error", e->text));
-	return 0;
+	return certs_open(f, e) || trust_open(f, e) || tickets_open(f, e) ? -1 : 0;
 }
 
-static void complain(const struct err *e)
+void files_complain(char **last, const char *event, const char *file, const struct err *e)
 {
-	static char last[sizeof(e->text)];
-
-	if (strcmp(last, e->text) == 0)
-		return; /* said in the second before */
-	memcpy(last, e->text, sizeof(last));
-	LOG(L_ERROR, "file not read again", L_C("error", e->text));
+	if (*last && strcmp(*last, e->text) == 0)
+		return; /* said already */
+	free(*last);
+	*last = str_dup(str_c(e->text));
+	LOG(L_ERROR, event, L_C("file", file), L_C("error", e->text));
 }
 
 static void look_again_at_access(struct frontend *f, bool force)
@@ -147,7 +147,7 @@ static void look_again_at_access(struct frontend *f, bool force)
 	int got = look_access(f, force, &e);
 
 	if (got < 0)
-		complain(&e);
+		files_complain(&f->access_fault, "file not read again", f->access.path, &e);
 	if (got <= 0)
 		return;
 	LOG(L_INFO, "access rules read again", L_C("file", f->access.path));
@@ -157,23 +157,9 @@ static void look_again_at_access(struct frontend *f, bool force)
 
 void files_look(struct frontend *f, bool force)
 {
-	struct err e;
-	int cert = look(&f->cert, true, force, &e), key, passwd;
-
-	if (cert < 0 && f->cert.fd >= 0)
-		complain(&e);
-	key = look(&f->key, true, force, &e);
-	if (key < 0)
-		complain(&e);
-	if (f->key.fd < 0 && f->cert.fd >= 0)
-		f->key.fd = memfd_create("pem", MFD_CLOEXEC);
-	if (cert > 0 || key > 0)
-		for (unsigned i = 0; i < f->nworkers; i++)
-			child_send_cert(&f->workers[i]);
-	passwd = look(&f->passwd, false, force, &e);
-	if (passwd < 0)
-		complain(&e);
-	if (passwd > 0)
-		child_send_passwd(f);
+	certs_look(f, force);
+	trust_look(f, force);
+	tickets_look(f, force);
+	accounts_look(f, force);
 	look_again_at_access(f, force);
 }

@@ -10,6 +10,7 @@
 #include "common/io/link.h"
 #include "common/ipc/control.h"
 #include "common/ipc/supervise.h"
+#include "frontend/accounts.h"
 
 #define PORTS_MAX 16
 
@@ -40,13 +41,14 @@ struct child { /* a login worker or authd */
 	unsigned connect_tries;
 };
 
-struct watched {	  /* a file that children get as descriptors, looked at once a second */
-	const char *path; /* "": not used */
+struct watched { /* a file that children get as a descriptor; once a second somebody looks at it */
+	const char *path;
 	struct {
 		uint64_t dev, ino, size;
 		int64_t s, ns;
-	} seen;
-	int fd; /* memfd with the content, or the open file; -1 */
+		uint32_t mode;
+	} seen; /* when it was opened last */
+	int fd; /* access file: open, or -1 */
 };
 
 struct frontend {
@@ -57,7 +59,9 @@ struct frontend {
 	struct child authd;
 	struct child *workers;
 	unsigned nworkers;
-	struct watched cert, key, passwd, access;
+	struct accounts accounts;
+	struct watched access;
+	char *access_fault;
 	uint64_t ipcount_key[2]; /* for the workers' tables of connections per address */
 	int rundir;
 	struct loop_timer *tick;
@@ -76,7 +80,10 @@ int ports_open(struct frontend *f, struct child *worker, struct err *e); /* its 
 void child_init(struct frontend *f, struct child *c, const char *program, uint32_t number);
 void child_start(struct child *c);
 void child_exited(struct frontend *f, pid_t pid, int status);
-void child_send_cert(struct child *worker);
+void child_send_certs(struct child *worker, int memfd);
+void child_send_trust(struct child *c, const int memfds[2]);
+void child_send_ticket_keys(struct child *worker, struct str keys);
+void child_send_server_certs(struct frontend *f, int memfd);
 void child_send_passwd(struct frontend *f);
 void child_send_access(struct child *worker);
 void child_signal_all(struct frontend *f, int signo);
@@ -85,6 +92,32 @@ bool child_any_left(const struct frontend *f);
 /* files.c */
 int files_open(struct frontend *f, struct err *e); /* the first time: what is missing is an error */
 void files_look(struct frontend *f, bool force);   /* passes on what has changed */
+bool watched_changed(const struct watched *w);	   /* or it is gone */
+void watched_stat(struct watched *w);		   /* takes note of what it is now */
+int watched_open(struct watched *w, struct err *e); /* a descriptor, or -1 */
+int watched_read(struct watched *w, size_t max, struct buf *out, struct err *e); /* appends */
+int files_memfd(struct str content);						 /* -1: errno */
+/* One line for one fault, however often it is seen; *last is kept by the caller, NULL at first. */
+void files_complain(char **last, const char *event, const char *file, const struct err *e);
+
+/* certs.c: TLS_CERTFILE and those by name and by address. */
+int certs_open(struct frontend *f, struct err *e);
+void certs_look(struct frontend *f, bool force);
+void certs_send(struct child *worker); /* all of them */
+void certs_tell_authd(struct frontend *f);
+
+/* trust.c: what client certificates are checked against; and whether OpenSSL takes the TLS settings. */
+int trust_open(struct frontend *f, struct err *e);
+void trust_look(struct frontend *f, bool force);
+void trust_send(struct child *c);
+
+/* tickets.c */
+int tickets_open(struct frontend *f, struct err *e);
+void tickets_look(struct frontend *f, bool force);
+void tickets_send(struct child *worker);
+
+/* authd_check.c: runs authd --check, which knows what its modules want. */
+int authd_check(struct err *e);
 
 /* revoke.c */
 void revoke_request(struct frontend *f, struct control_client *who,

@@ -166,7 +166,7 @@ static void prepare(struct frontend *f)
 
 	if (ports_read(f, &e) || check_exempt(f->set, &e) ||
 	    check_user("LOGIN_USER", f->set->login_user, &e) ||
-	    check_user("AUTH_USER", f->set->auth_user, &e) || files_open(f, &e))
+	    check_user("AUTH_USER", f->set->auth_user, &e) || files_open(f, &e) || authd_check(&e))
 		fail("settings", &e);
 	warn_of_capabilities(f->set);
 }

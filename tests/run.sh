@@ -6,9 +6,11 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 packages="gcc clang make libc6-dev libev-dev libssl-dev libcrypt-dev libutf8proc-dev libcurl4-openssl-dev
-    libhiredis-dev libjansson-dev libcmocka-dev libclang-rt-14-dev llvm-14 openssl python3 python3-pytest
+    libhiredis-dev libjansson-dev libargon2-dev libcmocka-dev libclang-rt-14-dev llvm-14 openssl python3 python3-pytest
     python3-fusepy fuse3 procps strace curl isync neomutt expect maildrop postfix shellcheck mandoc git
-    redis-server redis-sentinel nginx libnginx-mod-mail haproxy fail2ban"
+    redis-server redis-sentinel nginx libnginx-mod-mail haproxy fail2ban gnutls-bin
+    courier-authdaemon courier-authlib-userdb courier-authlib-pipe gsasl libsasl2-modules python3-jwt python3-cryptography
+    libgdbm6 libidn12 libunwind8"
 missing=""
 for p in $packages; do
     dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $p"

@@ -39,12 +39,15 @@ struct client {
 	uint64_t headers, bodies;    /* bytes that FETCH answered from files, for the log */
 	unsigned bad;                /* bad commands in a row */
 	bool tls, id_logged, poll_logged, idle, eof, running;
+	bool condstore, qresync;     /* enabled, RFC 7162 */
 };
 
 /* Leaves the selected folder; state authenticated. */
 void client_unselect(struct client *c);
 /* v is the selected folder from now on, and the client's. */
 void client_select(struct client *c, struct view *v);
+/* A CONDSTORE enabling command was given, or, with qresync, ENABLE QRESYNC. */
+void client_enable(struct client *c, bool qresync);
 void client_idle(struct client *c, bool on); /* IDLE begins or ends */
 /* No argument of the command at hand is needed any more: its memory goes (IDLE). */
 void client_drop_parser(struct client *c);

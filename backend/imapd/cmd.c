@@ -43,6 +43,12 @@ enum cmd_next cmd_ok_long(struct cmd *cmd, struct str text)
 	return CMD_DONE;
 }
 
+enum cmd_next cmd_no_long(struct cmd *cmd, struct str text)
+{
+	cmd->reply = arena_printf(&cmd->arena, "NO %.*s", STR_ARG(text));
+	return CMD_DONE;
+}
+
 enum cmd_next cmd_no(struct cmd *cmd, const char *fmt, ...)
 {
 	va_list ap;
@@ -187,10 +193,13 @@ struct buf *cmd_out(struct cmd *cmd)
 /* What is pending is told, then the command gets its answer. */
 static enum cmd_next finish(struct cmd *cmd)
 {
-	bool expunge = cmd->uid || !(cmd->row->flags & CMD_NO_EXPUNGE);
+	bool expunge = !cmd->numbers && (cmd->uid || !(cmd->row->flags & CMD_NO_EXPUNGE));
 
-	if (cmd->c->view && !cmd->bad && !view_tell(cmd->c->view, expunge))
-		return CMD_FULL;
+	if (cmd->c->view && !cmd->bad) {
+		if (!view_tell(cmd->c->view, expunge))
+			return CMD_FULL;
+		view_tell_highest(cmd->c->view);
+	}
 	struct buf *out = cmd_out(cmd);
 
 	buf_str_put(out, cmd->tag);

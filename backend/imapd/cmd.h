@@ -65,6 +65,7 @@ struct cmd {
 	void (*on_free)(struct cmd *cmd);
 	struct store_result result; /* of the last cmd_stored */
 
+	bool numbers;              /* its answer has message numbers: no EXPUNGE, though it is a UID command */
 	bool wants_input;          /* run is called for input too, and takes it by conn_in (IDLE, APPEND) */
 	bool at_literal;           /* CMD_STREAM: the message literal has been announced */
 
@@ -83,6 +84,7 @@ enum cmd_next cmd_no(struct cmd *cmd, const char *fmt, ...) __attribute__((forma
 enum cmd_next cmd_bad(struct cmd *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for a text of any length (COPYUID's sets). */
 enum cmd_next cmd_ok_long(struct cmd *cmd, struct str text);
+enum cmd_next cmd_no_long(struct cmd *cmd, struct str text);
 /* NO [CODE] text for a fault of the store, and one log line with user, command and cause. */
 enum cmd_next cmd_fault(struct cmd *cmd, const struct store_result *r);
 /* ok text where cmd->result is STORE_OK, else cmd_fault. */
@@ -120,7 +122,13 @@ struct uids { /* ascending, each once */
  * (RFC 3501 section 9); cmd_bad was called, return CMD_DONE.
  */
 bool cmd_take_set(struct cmd *cmd, const struct imap_arg **a, struct uids *out);
-/* The same without complaint for a parsed set (which it resolves): what isn't there is left out. */
+/*
+ * The same in two steps, for sets with something behind them that says what to do with them. The set is the
+ * caller's to free; it isn't resolved yet. changed: only messages with a modseq above since, at the cost of these.
+ */
+bool cmd_parse_set(struct cmd *cmd, const struct imap_arg **a, struct imap_seqset *set);
+bool cmd_resolve_set(struct cmd *cmd, struct imap_seqset *set, struct uids *out);
+bool cmd_resolve_changed(struct cmd *cmd, struct imap_seqset *set, uint64_t since, struct uids *out);
 /* Takes a mailbox name; *name is UTF-8 in the arena. False: BAD or NO was said, return CMD_DONE. */
 bool cmd_take_mailbox(struct cmd *cmd, const struct imap_arg **a, struct str *name);
 /* The name as it goes on the wire (modified UTF-7, quoted). */

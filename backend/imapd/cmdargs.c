@@ -50,32 +50,77 @@ static void resolve_seqs(struct cmd *cmd, const struct imap_seqset *set, struct 
 	}
 }
 
-static void resolve_set(struct cmd *cmd, struct imap_seqset *set, bool by_uid, struct uids *out)
+/* '*' becomes a number; false: one beyond the last message, and BAD was said. */
+static bool resolve(struct cmd *cmd, struct imap_seqset *set)
+{
+	imap_seqset_resolve(set, cmd->uid ? view_max_uid(cmd->view) : view_exists(cmd->view));
+	if (cmd->uid || imap_seqset_max(set) <= view_exists(cmd->view))
+		return true;
+	cmd_bad(cmd, "Invalid message sequence number");
+	return false;
+}
+
+bool cmd_parse_set(struct cmd *cmd, const struct imap_arg **a, struct imap_seqset *set)
+{
+	struct str text;
+
+	if (imap_arg_atom(a, &text) && imap_seqset_parse(set, text, IMAP_SEQSET_RANGES))
+		return true;
+	cmd_bad(cmd, "Invalid message set");
+	return false;
+}
+
+bool cmd_resolve_set(struct cmd *cmd, struct imap_seqset *set, struct uids *out)
 {
 	*out = (struct uids){NULL, 0};
-	imap_seqset_resolve(set, by_uid ? view_max_uid(cmd->view) : view_exists(cmd->view));
-	if (by_uid)
+	if (!resolve(cmd, set))
+		return false;
+	if (cmd->uid)
 		resolve_uids(cmd, set, out);
 	else
 		resolve_seqs(cmd, set, out);
+	return true;
 }
 
 bool cmd_take_set(struct cmd *cmd, const struct imap_arg **a, struct uids *out)
 {
 	struct imap_seqset set = IMAP_SEQSET_INIT;
-	struct str text;
-	bool ok;
+	bool ok = cmd_parse_set(cmd, a, &set) && cmd_resolve_set(cmd, &set, out);
 
-	if (!imap_arg_atom(a, &text) || !imap_seqset_parse(&set, text, IMAP_SEQSET_RANGES)) {
-		cmd_bad(cmd, "Invalid message set");
-		return false;
-	}
-	resolve_set(cmd, &set, cmd->uid, out);
-	ok = cmd->uid || imap_seqset_max(&set) <= view_exists(cmd->view);
 	imap_seqset_deinit(&set);
-	if (!ok)
-		cmd_bad(cmd, "Invalid message sequence number");
 	return ok;
+}
+
+struct changed {
+	struct cmd *cmd;
+	const struct imap_seqset *set;
+	VEC(uint32_t) uids;
+};
+
+static void note_changed(void *ctx, size_t index)
+{
+	struct changed *c = ctx;
+	uint32_t uid = view_folder(c->cmd->view)->msgs.a[index].uid,
+		 seq = view_seq(c->cmd->view, index);
+
+	if (seq && imap_seqset_has(c->set, c->cmd->uid ? uid : seq))
+		*vec_push(&c->uids) = uid;
+}
+
+bool cmd_resolve_changed(struct cmd *cmd, struct imap_seqset *set, uint64_t since, struct uids *out)
+{
+	struct changed c = {.cmd = cmd, .set = set};
+
+	*out = (struct uids){NULL, 0};
+	if (!resolve(cmd, set))
+		return false;
+	folder_changed_since(view_folder(cmd->view), since, note_changed, &c);
+	out->a = arena_array(&cmd->arena, uint32_t, c.uids.n);
+	out->n = c.uids.n;
+	if (out->n)
+		memcpy(out->a, c.uids.a, out->n * sizeof *out->a);
+	vec_free(&c.uids);
+	return true;
 }
 
 bool cmd_take_mailbox(struct cmd *cmd, const struct imap_arg **a, struct str *name)

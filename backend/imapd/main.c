@@ -5,6 +5,7 @@
  */
 #include "backend/store/disk.h"
 #include "backend/imapd/shell.h"
+#include "backend/imapd/transfer.h"
 #include "backend/imapd/zygote.h"
 #include "common/base/ensure.h"
 #include "common/base/vec.h"
@@ -15,6 +16,8 @@ struct mode {
 	bool zygote;
 	const char *linger;
 	const char *maildir;
+	bool transfers;
+	struct transfer_what what;
 	VEC(char *) rest; /* for main_init */
 };
 
@@ -37,6 +40,8 @@ static _Noreturn void help(void)
 	       "  --set NAME=value  set one setting; wins over file and environment\n"
 	       "  -T SECONDS        IMAPD_LINGER, as with Cyrus's imapd\n"
 	       "  -d                log at level debug\n"
+	       "  --import[=SERVER] take over what the lists of courier or dovecot say, and exit\n"
+	       "  --export=SERVER   write the lists of courier or dovecot, and exit\n"
 	       "  --check           check settings and exit\n"
 	       "  --print-settings  print the settings in effect and exit\n"
 	       "  -V, --version     print the version and exit\n"
@@ -66,6 +71,24 @@ static void short_option(struct mode *m, int argc, char **argv, int *i)
 		*vec_push(&m->rest) = argv[++*i];
 }
 
+/* "--import", "--import=courier", "--export=dovecot" ... */
+static bool transfer_option(struct mode *m, const char *arg)
+{
+	struct str rest = str_c(arg), verb = str_split(&rest, '=');
+
+	bool import = str_eq(verb, STR("--import"));
+
+	if (!import && !str_eq(verb, STR("--export")))
+		return false;
+	if (m->transfers)
+		usage("one --import or --export only");
+	m->transfers = true;
+	m->what = (struct transfer_what){import, rest.p};
+	if (rest.p ? !str_eq(rest, STR("courier")) && !str_eq(rest, STR("dovecot")) : !import)
+		usage("--import[=courier|dovecot], --export=courier or --export=dovecot");
+	return true;
+}
+
 static void parse(struct mode *m, int argc, char **argv)
 {
 	*vec_push(&m->rest) = argv[0];
@@ -74,6 +97,8 @@ static void parse(struct mode *m, int argc, char **argv)
 			m->zygote = true;
 		} else if (strcmp(argv[i], "--help") == 0) {
 			help();
+		} else if (transfer_option(m, argv[i])) {
+			continue;
 		} else if (strcmp(argv[i], "--set") == 0 && i + 1 < argc) {
 			*vec_push(&m->rest) = argv[i];
 			*vec_push(&m->rest) = argv[++i];
@@ -113,7 +138,7 @@ int main(int argc, char **argv)
 	proc_title_init(argc, argv); /* main_init saw only a part of it */
 	if (m.zygote)
 		zygote_run(&set);
-	if (!maildir && !getenv("MAILDIR"))
-		usage("name the Maildir, or set MAILDIR");
-	shell_run(&set, maildir);
+	if (!maildir && (m.transfers || !getenv("MAILDIR")))
+		usage(m.transfers ? "name the Maildir" : "name the Maildir, or set MAILDIR");
+	shell_run(&set, maildir, m.transfers ? &m.what : NULL);
 }

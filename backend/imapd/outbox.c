@@ -42,12 +42,12 @@ static void over(struct sending *s)
 	free(s);
 }
 
-static void on_filed(void *ctx, const struct store_result *r, uint32_t uidvalidity, uint32_t uid)
+static void on_filed(void *ctx, const struct store_result *r, uint32_t uidvalidity, const uint32_t *uids, size_t n)
 {
 	struct sending *s = ctx;
 
 	s->r.uidvalidity = uidvalidity;
-	s->r.uid = uid;
+	s->r.uid = n ? uids[0] : 0;
 	if (r->code != STORE_OK) {
 		LOG(L_ERROR, "outbox-filing", L_S("user", s->o->im->record->user), L_C("error", r->err.text),
 		    L_C("effect", "tried again"));

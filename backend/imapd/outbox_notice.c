@@ -80,7 +80,7 @@ static void complain(const struct notice *n, const struct store_result *r)
 	LOG(L_ERROR, "outbox-notice", L_S("user", n->im->record->user), L_C("error", r->err.text));
 }
 
-static void on_committed(void *ctx, const struct store_result *r, uint32_t uidvalidity, uint32_t uid)
+static void on_committed(void *ctx, const struct store_result *r, uint32_t uidvalidity, const uint32_t *uids, size_t n)
 {
 	if (r->code != STORE_OK)
 		complain(ctx, r);

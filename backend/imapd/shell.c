@@ -6,11 +6,14 @@
 #include <sys/stat.h>
 #include "backend/imapd/assign.h"
 #include "backend/imapd/process.h"
+#include "backend/imapd/transfer.h"
 #include "common/base/log.h"
 #include "common/base/rand.h"
 #include "common/io/link.h"
 #include "common/ipc/watch.h"
 #include "common/sys/priv.h"
+
+static bool speaks_imap = true;
 
 static _Noreturn void bye(const char *text)
 {
@@ -22,7 +25,8 @@ static _Noreturn void bye(const char *text)
 void shell_fatal(const char *why)
 {
 	fprintf(stderr, "imapd: %s\n", why);
-	printf("* BYE [ALERT] Fatal error: %s\r\n", why);
+	if (speaks_imap)
+		printf("* BYE [ALERT] Fatal error: %s\r\n", why);
 	fflush(stdout);
 	exit(1);
 }
@@ -122,33 +126,66 @@ void shell_client(struct imapd *im)
 	(void)client_new(im, &s);
 }
 
-void shell_run(const struct settings *set, const char *maildir)
+/* No process of root's opens a user's files: what follows is done as the Maildir's owner. */
+static void become_owner(const char *maildir)
+{
+	const struct passwd *pw;
+	struct stat st;
+	struct err e;
+
+	if (geteuid() != 0)
+		return;
+	if (stat(maildir, &st) < 0) {
+		err_set(&e, errno, "%s: %s", maildir, strerror(errno));
+		shell_fatal(e.text);
+	}
+	if (st.st_uid == 0)
+		return; /* root's own: it is the owner */
+	pw = st.st_gid == 0 ? getpwuid(st.st_uid) : NULL;
+	if (priv_become(st.st_uid, pw ? pw->pw_gid : st.st_gid ? st.st_gid : st.st_uid, -1, &e) < 0)
+		shell_fatal(e.text);
+}
+
+static _Noreturn void serve(struct process_opts *o)
+{
+	int rc, in_flags, out_flags;
+
+	/* A terminal that stayed non-blocking would be of no use to the shell. */
+	in_flags = fcntl(STDIN_FILENO, F_GETFL);
+	out_flags = fcntl(STDOUT_FILENO, F_GETFL);
+	rc = process_run(o);
+	fcntl(STDIN_FILENO, F_SETFL, in_flags);
+	fcntl(STDOUT_FILENO, F_SETFL, out_flags);
+	_exit(rc);
+}
+
+void shell_run(const struct settings *set, const char *maildir, const struct transfer_what *what)
 {
 	static struct user_record record;
-	const char *env = getenv("MAILDIR");
+	const char *env = what ? NULL : getenv("MAILDIR");
 	struct process_opts o;
 	struct stat st;
 	struct err e;
-	int fd, gconv, rc, in_flags, out_flags;
+	int fd, gconv;
 
-	if (is_network(STDIN_FILENO) || is_network(STDOUT_FILENO))
+	speaks_imap = !what;
+	if (what)
+		become_owner(maildir);
+	else if (is_network(STDIN_FILENO) || is_network(STDOUT_FILENO))
 		bye("imapd without its server has no login, and must not be put on a network socket.");
 	record = (struct user_record){.user = str_c(account_name()), .uid = geteuid(), .gid = getegid()};
 	fd = open_maildir(env && *env ? env : maildir, &st);
 	o = (struct process_opts){.set = set, .record = &record, .dev = st.st_dev, .ino = st.st_ino,
 				  .maildir_fd = fd, .session_fd = -1};
-	o.notify_fd = shell_connect_notifyd(set, o.dev, o.ino);
 	gconv = assign_open_gconv();
 	tzset();
+	/* Before the sandbox, which lets nothing be connected to. */
+	o.notify_fd = what ? -1 : shell_connect_notifyd(set, o.dev, o.ino);
 	if (priv_harden(&e) < 0 || assign_sandbox(set, fd, gconv, false, &e) < 0)
 		shell_fatal(e.text);
 	if (gconv >= 0)
 		close(gconv);
-	/* A terminal that stayed non-blocking would be of no use to the shell. */
-	in_flags = fcntl(STDIN_FILENO, F_GETFL);
-	out_flags = fcntl(STDOUT_FILENO, F_GETFL);
-	rc = process_run(&o);
-	fcntl(STDIN_FILENO, F_SETFL, in_flags);
-	fcntl(STDOUT_FILENO, F_SETFL, out_flags);
-	_exit(rc);
+	if (what)
+		_exit(transfer_run(&o, what));
+	serve(&o);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * append: the message streams to tmp/ in pieces; the commit moves it to cur/ or new/, and several that
- * wait for one folder are committed in one go, with one sync of the directory and one of the journal.
+ * append: messages stream to tmp/ in pieces; the commit moves those of one command to cur/ or new/, all or
+ * none, and several commands that wait for one folder are committed in one go, with one sync of the
+ * directory and one of the journal.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,38 +12,41 @@
 
 enum { HOLD_MAX = 256 * 1024, HOLD_LOW = 64 * 1024 };
 
+struct message {
+	char tmp[256], name[256]; /* tmp: "" where there is nothing to remove */
+	uint64_t size, wire;
+	uint8_t flags;
+	struct str *keywords;
+	size_t nkeywords;
+	int64_t internaldate;
+	uint32_t uid;
+	bool placed;
+};
 struct append {
 	struct job job; /* one at a time: open, write, sync */
 	struct store *st;
 	struct fold *f;
 	struct list link; /* group.appends */
-	uint8_t flags;
-	struct str *keywords;
-	size_t nkeywords;
-	int64_t internaldate;
-	uint64_t announced, received, limit;
+	VEC(struct message) msgs; /* the last one is being written; the job's while busy */
+	uint64_t announced, received, limit; /* of the last one */
 	/* the job's while busy */
 	int fd;
-	char tmp[300], name[256];
 	struct buf writing, converted;
 	struct crlflf to_lf;
 	struct lfcrlf to_crlf;
 	struct lfcrlf counter;
-	uint64_t size, wire;
-	bool finish; /* the next piece is the last */
+	bool finish; /* the next piece is the message's last */
 	/* the loop's */
+	struct message next; /* begins when the message at hand is on disk */
 	struct store_result res;
 	struct buf in;
-	bool busy, oversize, committing, aborted, placed, cur;
-	uint32_t uid;
+	bool busy, oversize, ending, committing, aborted, cur;
 	store_done_fn *drained, *begun;
 	void *drained_ctx, *begun_ctx;
 	append_done_fn *done;
 	void *ctx;
-	/* the Outbox's */
-	outbox_held_fn *held;
+	outbox_held_fn *held; /* it is to be sent: done isn't called, and the message waits as item */
 	struct outbox_item *item;
-	bool kept, moved; /* tmp is a message that was sent: it isn't removed; it was moved, not linked */
 };
 
 struct group {
@@ -51,14 +55,26 @@ struct group {
 	bool in_cur, in_new; /* where something was put */
 };
 
+static struct message *last(struct append *a)
+{
+	return &a->msgs.a[a->msgs.n - 1];
+}
+
+static void message_free(struct message *m)
+{
+	for (size_t i = 0; i < m->nkeywords; i++)
+		free((char *)m->keywords[i].p);
+	free(m->keywords);
+}
+
 static void append_free(struct append *a)
 {
-	outbox_item_free(&a->item);
 	if (a->fd >= 0)
 		close(a->fd);
-	for (size_t i = 0; i < a->nkeywords; i++)
-		free((char *)a->keywords[i].p);
-	free(a->keywords);
+	vec_foreach(m, &a->msgs)
+		message_free(m);
+	vec_free(&a->msgs);
+	message_free(&a->next);
 	buf_deinit(&a->in);
 	buf_deinit(&a->writing);
 	buf_deinit(&a->converted);
@@ -71,32 +87,35 @@ static void append_free(struct append *a)
 
 static void remove_tmp(struct append *a)
 {
-	if (!a->tmp[0] || a->kept)
-		return;
-	unlinkat(a->f->files->dir, a->tmp, 0);
-	a->tmp[0] = 0;
+	vec_foreach(m, &a->msgs) {
+		if (m->tmp[0])
+			unlinkat(a->f->files->dir, m->tmp, 0);
+		m->tmp[0] = 0;
+	}
 }
 
 static void open_tmp(struct append *a)
 {
+	struct message *m = last(a);
 	char base[256];
 
 	md_name_new(base, 0, 0);
 	base[strcspn(base, ",")] = 0;
-	snprintf(a->tmp, sizeof a->tmp, "tmp/%.250s", base);
+	snprintf(m->tmp, sizeof m->tmp, "tmp/%.250s", base);
 	if (mkdirat(a->f->files->dir, "tmp", 0700) < 0 && errno != EEXIST) {
 		result_sys(&a->res, "tmp");
 		return;
 	}
-	a->fd = openat(a->f->files->dir, a->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	a->fd = openat(a->f->files->dir, m->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (a->fd < 0) {
-		result_sys(&a->res, a->tmp);
-		a->tmp[0] = 0;
+		result_sys(&a->res, m->tmp);
+		m->tmp[0] = 0;
 	}
 }
 
 static void write_piece(struct append *a)
 {
+	struct message *m = last(a);
 	struct str s = buf_str(&a->writing);
 
 	buf_reset(&a->converted);
@@ -109,14 +128,14 @@ static void write_piece(struct append *a)
 	}
 	buf_reset(&a->writing);
 	s = buf_str(&a->converted);
-	a->size += s.n;
-	a->wire += lfcrlf_count(&a->counter, s);
+	m->size += s.n;
+	m->wire += lfcrlf_count(&a->counter, s);
 	while (s.n) {
 		ssize_t n = write(a->fd, s.p, s.n);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			result_sys(&a->res, a->tmp);
+			result_sys(&a->res, m->tmp);
 			return;
 		}
 		s = str_from(s, (size_t)n);
@@ -126,33 +145,34 @@ static void write_piece(struct append *a)
 /* The date, the sizes in the name, and everything on disk. */
 static void finish_file(struct append *a)
 {
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = a->internaldate}};
+	struct message *m = last(a);
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = m->internaldate}};
 
-	if (a->internaldate != -1 && futimens(a->fd, times) < 0)
-		result_sys(&a->res, a->tmp);
+	if (m->internaldate != -1 && futimens(a->fd, times) < 0)
+		result_sys(&a->res, m->tmp);
 	else if (fsync(a->fd) < 0)
-		result_sys(&a->res, a->tmp);
+		result_sys(&a->res, m->tmp);
 	if (close(a->fd) < 0 && a->res.code == STORE_OK)
-		result_sys(&a->res, a->tmp);
+		result_sys(&a->res, m->tmp);
 	a->fd = -1;
-	md_name_new(a->name, a->size, a->wire);
+	md_name_new(m->name, m->size, m->wire);
 }
 
 /* The message waits to be sent, instead of coming into the folder. */
 static void hold(struct append *a)
 {
-	struct outbox_item *it = outbox_item_new(a->f->f.name, "");
+	struct outbox_item *it = outbox_item_new(a->f->f.name, last(a)->name);
+	struct message *m = last(a);
 
-	snprintf(it->base, sizeof it->base, "%.229s", a->name);
-	it->flags = a->flags;
-	for (size_t i = 0; i < a->nkeywords; i++)
-		*vec_push(&it->keywords) = str_dup(a->keywords[i]);
-	if (outbox_hold_file(a->st, a->f->files->dir, a->tmp, it) < 0) {
-		result_sys(&a->res, a->tmp);
+	it->flags = m->flags;
+	for (size_t i = 0; i < m->nkeywords; i++)
+		*vec_push(&it->keywords) = str_dup(m->keywords[i]);
+	if (outbox_hold_file(a->st, a->f->files->dir, m->tmp, it) < 0) {
+		result_sys(&a->res, m->tmp);
 		outbox_item_free(&it);
 		return;
 	}
-	a->tmp[0] = 0;
+	m->tmp[0] = 0;
 	a->item = it;
 }
 
@@ -164,7 +184,7 @@ static void append_run(struct job *j)
 		remove_tmp(a);
 		return;
 	}
-	if (!a->tmp[0])
+	if (!last(a)->tmp[0])
 		open_tmp(a);
 	if (a->res.code == STORE_OK && (a->writing.n || a->finish))
 		write_piece(a);
@@ -194,7 +214,7 @@ static void append_job_done(struct job *j)
 	struct append *a = container_of(j, struct append, job);
 	bool ends = a->committing;
 
-	if (a->begun)
+	if (a->begun && (!a->ending || a->res.code != STORE_OK))
 		append_begun(a);
 	a->busy = false;
 	ends |= a->aborted || a->committing;
@@ -220,181 +240,106 @@ static void group_free(struct op *op)
 	free(container_of(op, struct group, op));
 }
 
-static int put_add(struct op_part *p, struct append *a, bool in_new)
+static int put_add(struct op_part *p, struct append *a, struct message *m, bool in_new)
 {
 	struct rec r = {.type = REC_ADD,
-			.uid = a->uid,
-			.modseq = op_modseq(p),
-			.base = str_c(a->name),
-			.flags = a->flags,
+			.uid = m->uid,
+			.base = str_c(m->name),
+			.flags = m->flags,
 			.in_new = in_new,
-			.internaldate = a->internaldate,
+			.internaldate = m->internaldate,
 			.savedate = time(NULL),
-			.size = a->size,
-			.wire = a->wire};
-	struct rec more = {.type = REC_KEYWORDS, .uid = a->uid, .modseq = op_modseq(p)};
-	struct buf b = BUF_INIT;
+			.size = m->size,
+			.wire = m->wire};
+	uint16_t *kw = xcalloc(m->nkeywords + 1, sizeof *kw);
+	int rc = 0;
 
-	for (size_t i = 0; i < a->nkeywords; i++) {
-		int kw = op_keyword(p, a->keywords[i]);
-		if (kw < 0 && a->kept)
-			continue; /* it was sent: it must come into the folder */
-		if (kw < 0) {
-			buf_deinit(&b);
-			return result_set(&a->res, STORE_LIMIT, "This folder has too many keywords.");
-		}
-		if (r.nadd < REC_KW_MAX) {
-			r.kw_add[r.nadd++] = (uint16_t)kw;
-			continue;
-		}
-		more.kw_add[more.nadd++] = (uint16_t)kw;
-		if (more.nadd == REC_KW_MAX) {
-			rec_put(&b, &more);
-			more.nadd = 0;
-		}
+	for (size_t i = 0; i < m->nkeywords && rc == 0; i++) {
+		int number = op_keyword(p, m->keywords[i]);
+		if (number < 0)
+			rc = result_set(&a->res, STORE_LIMIT, "This folder has too many keywords.");
+		kw[i] = (uint16_t)number;
 	}
-	if (more.nadd)
-		rec_put(&b, &more);
-	rec_put(&p->own, &r);
-	buf_str_put(&p->own, buf_str(&b));
-	buf_deinit(&b);
-	return 0;
+	if (rc == 0)
+		op_put_add(p, &r, kw, m->nkeywords);
+	free(kw);
+	return rc;
 }
 
 /* A message with flags goes to cur/. One without goes to new/, unless a read-write session is there to
  * take it at once. */
-static void place(struct group *g, struct append *a)
+static int place(struct group *g, struct append *a, struct message *m)
 {
 	struct op_part *p = &g->op.part[0];
 	struct fold *f = p->f;
-	bool in_new = !a->flags && !a->nkeywords && !a->cur;
+	bool in_new = !m->flags && !m->nkeywords && !a->cur;
 	char to[256];
 	struct stat sb;
 
-	md_name_make(str_c(a->name), a->flags, STR_NONE, in_new, to);
-	if (a->internaldate == -1)
-		a->internaldate = fstatat(f->files->dir, a->tmp, &sb, AT_SYMLINK_NOFOLLOW) == 0 ? sb.st_mtime
+	md_name_make(str_c(m->name), m->flags, STR_NONE, in_new, to);
+	if (m->internaldate == -1)
+		m->internaldate = fstatat(f->files->dir, m->tmp, &sb, AT_SYMLINK_NOFOLLOW) == 0 ? sb.st_mtime
 												: time(NULL);
-	a->uid = op_uid(p);
-	if (!a->uid) {
-		result_set(&a->res, STORE_LIMIT, "This folder has given its last UID.");
-		return;
-	}
-	if (files_rename_new(f->files->dir, a->tmp, files_fd(f->files, in_new), to) < 0) {
-		result_sys(&a->res, a->tmp);
-		return;
-	}
-	if (put_add(p, a, in_new) < 0) {
-		unlinkat(files_fd(f->files, in_new), to, 0);
-		a->tmp[0] = 0;
-		return;
-	}
-	a->tmp[0] = 0;
-	a->placed = true;
+	m->uid = op_uid(p);
+	if (!m->uid)
+		return result_set(&a->res, STORE_LIMIT, "This folder has given its last UID.");
+	if (put_add(p, a, m, in_new) < 0)
+		return -1;
+	if (files_rename_new(f->files->dir, m->tmp, files_fd(f->files, in_new), to) < 0)
+		return result_sys(&a->res, m->tmp);
+	m->tmp[0] = 0;
+	m->placed = true;
 	g->in_new |= in_new;
 	g->in_cur |= !in_new;
 	if (!in_new)
-		*vec_push(&p->recent) = a->uid;
-	snprintf(a->name, sizeof a->name, "%s/%.250s", in_new ? "new" : "cur", to);
+		*vec_push(&p->recent) = m->uid;
+	snprintf(m->name, sizeof m->name, "%s/%.250s", in_new ? "new" : "cur", to);
+	return 0;
 }
 
-static const struct msg *msg_by_base(const struct fold *f, const char *base)
+static void remove_files(struct append *a)
 {
-	for (size_t i = f->f.msgs.n; i > 0; i--)
-		if (!(f->f.msgs.a[i - 1].state & MSG_EXPUNGED) && strcmp(f->f.msgs.a[i - 1].base, base) == 0)
-			return &f->f.msgs.a[i - 1];
-	return NULL;
-}
-
-/* An earlier try came as far as the folder: what may be missing is a keyword. */
-static void place_known(struct op_part *p, struct append *a, const struct msg *m)
-{
-	struct rec r = {.type = REC_KEYWORDS, .uid = m->uid, .modseq = op_modseq(p)};
-
-	a->uid = m->uid;
-	for (size_t i = 0; i < a->nkeywords && r.nadd < REC_KW_MAX; i++) {
-		int kw = op_keyword(p, a->keywords[i]);
-		if (kw >= 0)
-			r.kw_add[r.nadd++] = (uint16_t)kw;
+	vec_foreach(m, &a->msgs) {
+		if (m->placed)
+			unlinkat(a->f->files->dir, m->name, 0);
+		m->placed = false;
 	}
-	if (r.nadd)
-		rec_put(&p->own, &r);
+	remove_tmp(a);
 }
 
-/* A message that was sent: its waiting place is left when the journal has it. Where it isn't there any
- * more, another process was quicker. */
-static void place_kept(struct group *g, struct append *a)
+/* All messages of one command, or none: what the failed one had begun leaves no record. */
+static void place_all(struct group *g, struct append *a)
 {
 	struct op_part *p = &g->op.part[0];
-	struct fold *f = p->f;
-	const struct msg *known = msg_by_base(f, a->name);
-	struct stat sb;
-	char to[256];
+	struct {
+		size_t own, recent, new_kw;
+		uint32_t uidnext;
+		uint64_t modseq;
+		uint16_t keywords;
+	} before = {p->own.n, p->recent.n, p->new_kw.n, p->uidnext, p->modseq, p->keywords};
 
-	if (known) {
-		place_known(p, a, known);
+	vec_foreach(m, &a->msgs) {
+		if (place(g, a, m) == 0)
+			continue;
+		buf_cut(&p->own, before.own);
+		p->recent.n = before.recent;
+		while (p->new_kw.n > before.new_kw)
+			free((char *)p->new_kw.a[--p->new_kw.n].p);
+		p->uidnext = before.uidnext;
+		p->modseq = before.modseq;
+		p->keywords = before.keywords;
+		remove_files(a);
 		return;
 	}
-	if (fstatat(f->files->dir, a->tmp, &sb, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno != ENOENT)
-			result_sys(&a->res, a->tmp);
-		return;
-	}
-	a->internaldate = sb.st_mtime;
-	md_name_make(str_c(a->name), a->flags, STR_NONE, false, to);
-	a->uid = op_uid(p);
-	if (!a->uid) {
-		result_set(&a->res, STORE_LIMIT, "This folder has given its last UID.");
-		return;
-	}
-	if (linkat(f->files->dir, a->tmp, f->files->cur, to, 0) < 0 && errno != EEXIST) {
-		if (files_rename_new(f->files->dir, a->tmp, f->files->cur, to) < 0) {
-			result_sys(&a->res, a->tmp);
-			return;
-		}
-		a->moved = true;
-	}
-	put_add(p, a, false);
-	*vec_push(&p->recent) = a->uid;
-	a->placed = true;
-	snprintf(a->name, sizeof a->name, "cur/%.250s", to);
-	g->in_cur = true;
-}
-
-static void take_back_kept(struct append *a)
-{
-	if (a->placed && a->moved)
-		files_rename_new(a->f->files->dir, a->name, a->f->files->dir, a->tmp);
-	else if (a->placed)
-		unlinkat(a->f->files->dir, a->name, 0);
 }
 
 static void take_back(struct group *g, const struct store_result *r)
 {
 	list_foreach(e, &g->appends) {
 		struct append *a = list_entry(e, struct append, link);
-		if (a->kept)
-			take_back_kept(a);
-		else if (a->placed)
-			unlinkat(a->f->files->dir, a->name, 0);
-		else
-			remove_tmp(a);
+		remove_files(a);
 		if (a->res.code == STORE_OK)
 			a->res = *r;
-	}
-}
-
-static void leave_waiting_places(struct group *g)
-{
-	char name[300];
-
-	list_foreach(e, &g->appends) {
-		struct append *a = list_entry(e, struct append, link);
-		if (!a->kept || a->res.code != STORE_OK)
-			continue;
-		outbox_attempt_name(name, a->item->base);
-		unlinkat(a->f->files->dir, name, 0);
-		unlinkat(a->f->files->dir, a->tmp, 0);
 	}
 }
 
@@ -412,8 +357,8 @@ static void group_work(struct op *op)
 	list_foreach(e, &g->appends) {
 		struct append *a = list_entry(e, struct append, link);
 		if (a->res.code == STORE_OK)
-			(a->kept ? place_kept : place)(g, a);
-		if (a->res.code != STORE_OK)
+			place_all(g, a);
+		else
 			remove_tmp(a);
 	}
 	if ((g->in_cur && md_fsync_dir(f->files->cur) < 0) || (g->in_new && md_fsync_dir(f->files->new) < 0)) {
@@ -425,24 +370,23 @@ static void group_work(struct op *op)
 	}
 	if (op_append(op, p, true) < 0)
 		take_back(g, &op->res);
-	else
-		leave_waiting_places(g);
 }
 
 static void append_over(struct append *a)
 {
 	append_done_fn *done = a->done;
+	size_t n = a->res.code == STORE_OK ? a->msgs.n : 0;
+	uint32_t *uids = xcalloc(n + 1, sizeof *uids);
 
+	for (size_t i = 0; i < n; i++)
+		uids[i] = a->msgs.a[i].uid;
 	if (a->held) {
-		struct outbox_item *it = a->item;
-
+		a->held(a->ctx, &a->res, a->item);
 		a->item = NULL;
-		a->held(a->ctx, &a->res, it);
 	}
-	if (a->res.code != STORE_OK)
-		a->uid = 0;
 	if (!a->aborted && done)
-		done(a->ctx, &a->res, a->f ? a->f->f.uidvalidity : 0, a->uid);
+		done(a->ctx, &a->res, a->f ? a->f->f.uidvalidity : 0, uids, n);
+	free(uids);
 	append_free(a);
 }
 
@@ -501,11 +445,37 @@ static void join_group(struct append *a)
 
 /* ---- the loop's half --------------------------------------------------------------------------------- */
 
+static void message_set(struct message *m, const struct append_opts *o)
+{
+	*m = (struct message){.flags = o->flags & MSG_FLAGS_ALL, .internaldate = o->internaldate};
+	m->keywords = xcalloc(o->nkeywords + 1, sizeof *m->keywords);
+	for (; m->nkeywords < o->nkeywords; m->nkeywords++)
+		m->keywords[m->nkeywords] = str_c(str_dup(o->keywords[m->nkeywords]));
+}
+
+static void begin_message(struct append *a, struct message *m)
+{
+	*vec_push(&a->msgs) = *m;
+	*m = (struct message){0};
+	a->received = 0;
+	a->finish = a->ending = false;
+	a->to_lf = (struct crlflf){0};
+	a->to_crlf = a->counter = (struct lfcrlf){.keep_nul = true};
+}
+
+static bool has_tmp(struct append *a)
+{
+	vec_foreach(m, &a->msgs)
+		if (m->tmp[0])
+			return true;
+	return false;
+}
+
 /* No job is under way: what comes next? */
 static void append_step(struct append *a)
 {
 	if (a->aborted) {
-		if (a->tmp[0] && a->f)
+		if (has_tmp(a))
 			submit(a);
 		else
 			append_free(a);
@@ -515,6 +485,11 @@ static void append_step(struct append *a)
 		buf_reset(&a->in);
 		if (a->committing)
 			append_over(a);
+		return;
+	}
+	if (a->finish && a->ending) {
+		begin_message(a, &a->next);
+		submit(a);
 		return;
 	}
 	if (a->finish && a->held) {
@@ -530,9 +505,9 @@ static void append_step(struct append *a)
 		submit(a);
 		return;
 	}
-	if (a->in.n || a->committing) {
+	if (a->in.n || a->committing || a->ending) {
 		buf_move(&a->writing, &a->in);
-		a->finish = a->committing;
+		a->finish = a->committing || a->ending;
 		submit(a);
 	}
 }
@@ -557,23 +532,46 @@ static void append_got(void *ctx, const struct store_result *r, struct fold *f)
 struct append *append_begin(struct store *st, const struct append_opts *o, store_done_fn *done, void *ctx)
 {
 	struct append *a = xcalloc(1, sizeof *a);
+	struct message m;
 
 	a->st = st;
 	a->fd = -1;
-	a->flags = o->flags & MSG_FLAGS_ALL;
-	a->internaldate = o->internaldate;
 	a->announced = o->size;
 	a->limit = st->o.set->imap_append_max;
-	a->to_crlf.keep_nul = a->counter.keep_nul = true;
-	a->keywords = xcalloc(o->nkeywords + 1, sizeof *a->keywords);
-	for (; a->nkeywords < o->nkeywords; a->nkeywords++)
-		a->keywords[a->nkeywords] = str_c(str_dup(o->keywords[a->nkeywords]));
+	message_set(&m, o);
+	begin_message(a, &m);
 	list_init(&a->link);
 	a->begun = done;
 	a->begun_ctx = ctx;
 	a->busy = true;
 	fold_get(st, o->folder, false, append_got, a);
 	return a;
+}
+
+/* What is known of the message at hand when its last byte has come. */
+static void end_message(struct append *a)
+{
+	a->drained = NULL;
+	if (a->received > a->limit && a->res.code == STORE_OK)
+		a->oversize = true;
+	if (a->busy)
+		return;
+	if (a->res.code == STORE_OK)
+		append_step(a);
+	else
+		submit(a); /* its fault is known: done is called from a job's end, never from here */
+}
+
+void append_next(struct append *a, const struct append_opts *o, store_done_fn *done, void *ctx)
+{
+	ASSERT(!a->committing && !a->ending);
+	message_set(&a->next, o);
+	if (o->size > a->limit && a->res.code == STORE_OK)
+		a->oversize = true;
+	a->begun = done;
+	a->begun_ctx = ctx;
+	a->ending = true;
+	end_message(a);
 }
 
 bool append_write(struct append *a, struct str bytes, store_done_fn *drained, void *ctx)
@@ -598,17 +596,8 @@ void append_commit(struct append *a, append_done_fn *done, void *ctx)
 {
 	a->done = done;
 	a->ctx = ctx;
-	a->drained = NULL;
 	a->committing = true;
-	if (a->received > a->limit && a->res.code == STORE_OK)
-		a->oversize = true;
-	if (a->busy)
-		return;
-	if (a->res.code == STORE_OK) {
-		append_step(a);
-		return;
-	}
-	submit(a); /* its fault is known: done is called from a job's end, never from here */
+	end_message(a);
 }
 
 void append_abort(struct append **ap)
@@ -624,52 +613,8 @@ void append_abort(struct append **ap)
 		append_step(a);
 }
 
-/* ---- the Outbox ------------------------------------------------------------------------------------------ */
-
 void append_hold(struct append *a, outbox_held_fn *done, void *ctx)
 {
 	a->held = done;
 	append_commit(a, NULL, ctx);
-}
-
-static void file_got(void *ctx, const struct store_result *r, struct fold *f)
-{
-	struct append *a = ctx;
-
-	a->f = f;
-	if (r->code == STORE_OK) {
-		join_group(a);
-		return;
-	}
-	a->res = *r;
-	append_over(a);
-}
-
-/* An append that begins where others have written their file. */
-void outbox_file(struct store *st, const struct outbox_item *it, const char *keyword, append_done_fn *done, void *ctx)
-{
-	struct append *a = xcalloc(1, sizeof *a);
-	struct md_name n;
-
-	a->st = st;
-	a->fd = -1;
-	a->kept = a->finish = a->committing = true;
-	a->flags = it->flags;
-	a->item = outbox_item_new(it->folder, it->base);
-	outbox_message_name(a->tmp, it->base);
-	snprintf(a->name, sizeof a->name, "%s", it->base);
-	if (md_name_parse(str_c(it->base), &n)) {
-		a->size = n.size;
-		a->wire = n.wire;
-	}
-	a->keywords = xcalloc(it->keywords.n + 1, sizeof *a->keywords);
-	if (keyword)
-		a->keywords[a->nkeywords++] = str_c(xstrdup(keyword));
-	for (size_t i = 0; i < it->keywords.n; i++)
-		if (!keyword || !str_ieq(str_c(it->keywords.a[i]), str_c(keyword)))
-			a->keywords[a->nkeywords++] = str_c(xstrdup(it->keywords.a[i]));
-	list_init(&a->link);
-	a->done = done;
-	a->ctx = ctx;
-	fold_get(st, str_c(it->folder), false, file_got, a);
 }

@@ -84,12 +84,17 @@ static void tell(struct fold *f, enum folder_change_kind kind, size_t i, const s
 	fold_tell(f, &ch);
 }
 
+void fold_tell_flags(struct fold *f, uint32_t uid)
+{
+	struct apply_opts o = {0};
+	size_t i;
+
+	if (msg_of(f, uid, &i))
+		tell(f, FOLDER_FLAGS, i, &o);
+}
+
 static void remember_change(struct fold *f, uint64_t modseq, uint32_t uid)
 {
-	if (f->state == FOLD_OPENING) {
-		f->changes_floor = f->f.modseq; /* a snapshot's records don't come in order of modseq */
-		return;
-	}
 	if (f->changes.n >= (size_t)CHANGES_KEEP * 2) {
 		f->changes_floor = f->changes.a[CHANGES_KEEP - 1].modseq;
 		memmove(f->changes.a, f->changes.a + CHANGES_KEEP,
@@ -98,6 +103,23 @@ static void remember_change(struct fold *f, uint64_t modseq, uint32_t uid)
 	}
 	if (modseq > f->changes_floor)
 		*vec_push(&f->changes) = (struct change){modseq, uid};
+}
+
+/* A snapshot's records don't come in order of modseq; what follows them in the journal does. */
+static void snapshot_over(struct fold *f, const struct rec *r)
+{
+	f->changes.n = 0;
+	f->changes_floor = r->modseq;
+	history_forget(&f->gone, r->floor);
+}
+
+/* A ring that is no shorter than a walk over the table is of no use. */
+void fold_opened_ring(struct fold *f)
+{
+	if (f->changes.n <= f->f.msgs.n / 8)
+		return;
+	vec_free(&f->changes);
+	f->changes_floor = f->f.modseq;
 }
 
 /* ---- keywords --------------------------------------------------------------------------------- */
@@ -187,7 +209,7 @@ static void apply_add(struct fold *f, const struct rec *r, const struct apply_op
 	}
 	struct msg m = {.uid = r->uid,
 			.flags = r->flags & MSG_FLAGS_ALL,
-			.modseq = r->modseq,
+			.modseq = r->modseq ? r->modseq : 1,
 			.internaldate = r->internaldate,
 			.size = r->size,
 			.wire = r->wire,
@@ -244,6 +266,11 @@ static bool apply_keywords(struct fold *f, struct msg *m, const struct rec *r)
 	return changed;
 }
 
+static uint64_t history_max(const struct fold *f)
+{
+	return f->f.store->o.set->expunge_history;
+}
+
 static void apply_expunge(struct fold *f, struct msg *m, size_t i, const struct rec *r, const struct apply_opts *o)
 {
 	struct odd_name none = {.uid = m->uid};
@@ -261,6 +288,7 @@ static void apply_expunge(struct fold *f, struct msg *m, size_t i, const struct 
 		f->f.tombs.a[at] = f->f.tombs.a[at - 1];
 	f->f.tombs.a[at] = m->uid;
 	f->reap_wanted = true;
+	history_add(&f->gone, &(struct history_range){m->uid, m->uid, r->modseq}, history_max(f));
 	tell(f, FOLDER_EXPUNGE, i, o);
 }
 
@@ -288,8 +316,13 @@ static size_t apply_one(struct fold *f, const struct rec *r, const struct apply_
 	case REC_KEYWORD:
 		apply_keyword(f, r, o);
 		return NOBODY;
+	case REC_VANISHED:
+		history_add(&f->gone, &(struct history_range){r->uid, r->last, r->modseq}, history_max(f));
+		return NOBODY;
 	case REC_RESERVE:
 	case REC_STATE:
+		if (r->type == REC_STATE)
+			snapshot_over(f, r);
 		if (r->uidnext > f->f.uidnext)
 			f->f.uidnext = r->uidnext;
 		return NOBODY;
@@ -420,6 +453,34 @@ void folder_changed_since(struct folder *pub, uint64_t since, void (*fn)(void *c
 			fn(ctx, i);
 }
 
+struct holes {
+	folder_vanished_fn *fn;
+	void *ctx;
+	uint32_t next;
+};
+
+static void hole(struct holes *h, uint32_t end)
+{
+	if (h->next < end)
+		h->fn(h->ctx, h->next, end - 1);
+}
+
+void folder_vanished_since(const struct folder *pub, uint64_t since, folder_vanished_fn *fn, void *ctx)
+{
+	struct holes h = {fn, ctx, 1};
+
+	if (since >= pub->modseq || history_since(&fold_of_const(pub)->gone, since, fn, ctx))
+		return;
+	for (size_t i = 0; i < pub->msgs.n; i++) {
+		const struct msg *m = &pub->msgs.a[i];
+		if (m->state & MSG_EXPUNGED)
+			continue;
+		hole(&h, m->uid);
+		h.next = m->uid + 1;
+	}
+	hole(&h, pub->uidnext);
+}
+
 bool folder_claim_recent(struct folder *f, size_t index)
 {
 	uint8_t *state = &f->msgs.a[index].state;
@@ -453,6 +514,7 @@ void fold_clear(struct fold *f)
 	vec_free(&f->f.tombs);
 	vec_free(&f->f.keywords);
 	vec_free(&f->changes);
+	history_free(&f->gone);
 	vec_free(&f->learnt);
 	index_free(&f->index);
 	free_values(&f->kwsets);

@@ -78,8 +78,17 @@ static void put_table(const struct fold *f, struct buf *b)
 				 .wire = __atomic_load_n(&m->wire, __ATOMIC_RELAXED)};
 		put_keywords(b, m, &r);
 	}
+	for (size_t i = 0; i < f->gone.a.n; i++) {
+		const struct history_range *g = &f->gone.a.a[i];
+		r = (struct rec){.type = REC_VANISHED, .uid = g->lo, .last = g->hi, .modseq = g->modseq};
+		rec_put(b, &r);
+	}
 	/* Last, since an ADD below a known uidnext would be refused. */
-	r = (struct rec){.type = REC_STATE, .uidnext = f->f.uidnext, .modseq = f->f.modseq};
+	r = (struct rec){.type = REC_STATE,
+			 .uidnext = f->f.uidnext,
+			 .modseq = f->f.modseq,
+			 .keeps_expunges = true,
+			 .floor = f->gone.floor};
 	rec_put(b, &r);
 }
 
@@ -200,8 +209,9 @@ void fold_compact_if_large(struct fold *f)
 {
 	uint64_t size = disk_journal_size(f->disk);
 
-	/* A snapshot takes about 100 bytes a message: writing one must pay. */
-	if (f->compact_wanted || size < f->f.store->o.set->journal_compact || size < f->f.msgs.n * 200)
+	/* A snapshot takes about 100 bytes a message and 28 an entry of the history: writing one must pay. */
+	if (f->compact_wanted || size < f->f.store->o.set->journal_compact ||
+	    size < f->f.msgs.n * 200 + f->gone.a.n * 56)
 		return;
 	f->compact_wanted = true;
 	fold_flush_later(f, 0);

@@ -135,12 +135,12 @@ static int put_add(struct copy *c, const struct msg *m, uint32_t uid, const char
 	const struct folder *f = &c->src->f->f;
 	struct op_part *p = c->dst;
 	struct md_name n;
-	struct buf b = BUF_INIT;
+	uint16_t kw[4096];
+	size_t nkw = 0;
 
 	md_name_parse(str_c(to), &n);
 	struct rec r = {.type = REC_ADD,
 			.uid = uid,
-			.modseq = op_modseq(p),
 			.base = n.base,
 			.extra = str_c(m->extra),
 			.flags = n.flags,
@@ -148,28 +148,13 @@ static int put_add(struct copy *c, const struct msg *m, uint32_t uid, const char
 			.savedate = time(NULL),
 			.size = m->size,
 			.wire = __atomic_load_n(&m->wire, __ATOMIC_RELAXED)};
-	struct rec more = {.type = REC_KEYWORDS, .uid = uid, .modseq = op_modseq(p)};
-	for (uint16_t i = 0; m->kw && i < m->kw->n; i++) {
-		int kw = op_keyword(p, str_c(f->keywords.a[m->kw->kw[i]]));
-		if (kw < 0) {
-			buf_deinit(&b);
+	for (uint16_t i = 0; m->kw && i < m->kw->n && nkw < ARRAY_LEN(kw); i++) {
+		int number = op_keyword(p, str_c(f->keywords.a[m->kw->kw[i]]));
+		if (number < 0)
 			return result_set(&c->op.res, STORE_LIMIT, "The target folder has too many keywords.");
-		}
-		if (r.nadd < REC_KW_MAX) {
-			r.kw_add[r.nadd++] = (uint16_t)kw;
-			continue;
-		}
-		more.kw_add[more.nadd++] = (uint16_t)kw;
-		if (more.nadd == REC_KW_MAX) {
-			rec_put(&b, &more);
-			more.nadd = 0;
-		}
+		kw[nkw++] = (uint16_t)number;
 	}
-	if (more.nadd)
-		rec_put(&b, &more);
-	rec_put(&p->own, &r);
-	buf_str_put(&p->own, buf_str(&b));
-	buf_deinit(&b);
+	op_put_add(p, &r, kw, nkw);
 	return 0;
 }
 
@@ -242,8 +227,7 @@ static int remove_sources(struct copy *c)
 			rc = result_sys(&c->op.res, m->base);
 			break;
 		}
-		r.modseq = op_modseq(c->src);
-		rec_put(&c->src->own, &r);
+		op_put(c->src, &r);
 	}
 	if (md_fsync_dir(f->files->cur) < 0 || md_fsync_dir(f->files->new) < 0)
 		rc = result_sys(&c->op.res, f->disk_name);

@@ -109,11 +109,25 @@ static int new_generation(struct disk *d, struct str first, bool snapshot, struc
 	return err_sys(e, "%s/posthouse: new generation after %llu", d->dir_name, (unsigned long long)d->gen);
 }
 
+static struct rec reserve(const struct disk *d)
+{
+	return (struct rec){
+		.type = REC_RESERVE, .uidnext = d->mark.uid_ceiling, .modseq = d->mark.modseq_ceiling};
+}
+
 static void reserve_record(const struct disk *d, struct buf *b)
 {
-	struct rec r = {.type = REC_RESERVE, .uidnext = d->mark.uid_ceiling, .modseq = d->mark.modseq_ceiling};
+	struct rec r = reserve(d);
 
 	rec_put(b, &r);
+}
+
+/* The volume takes no writes now, but numbers up to the ceilings count from here on: the record that says so is
+ * written before any other. */
+static void owe_reserve(struct disk *d)
+{
+	d->owed = reserve(d);
+	d->owes = true;
 }
 
 int disk_seal(struct disk *d, struct err *e)
@@ -209,25 +223,68 @@ static uint32_t last_uidvalidity(const struct disk *d)
 	return mark_read(d->ph, &m) == 0 && m.uidvalidity > d->uidvalidity ? m.uidvalidity : d->uidvalidity;
 }
 
-/* Drops everything and begins again with a new UIDVALIDITY. The lock is held. */
+/* The generation that nothing of before counts for. The lock is held. */
+static int begin(struct disk *d, struct journal_head *h, struct str records, struct err *e)
+{
+	int fd;
+
+	if (!h->uidvalidity)
+		h->uidvalidity = d->o.new_uidvalidity(d->o.ctx, last_uidvalidity(d));
+	if (!h->uidvalidity)
+		return err_sys(e, "%s: no new UIDVALIDITY", d->dir_name);
+	h->snapshot = records.n > 0;
+	if (h->snapshot && snapshot_write(d->ph, h->gen, records) < 0)
+		return err_sys(e, "%s/posthouse/snapshot", d->dir_name);
+	if (journal_make(d->ph, h, STR_NONE, &fd) < 0)
+		return err_sys(e, "%s/posthouse/journal", d->dir_name);
+	d->uidvalidity = h->uidvalidity;
+	take_journal(d, fd, h);
+	d->mark = (struct disk_mark){.uid_ceiling = 1, .modseq_ceiling = 1, .new_mtime = -1, .cur_mtime = -1};
+	return mark_write(d, false, e);
+}
+
+/* Drops everything and begins again with a new UIDVALIDITY. */
 static int begin_anew(struct disk *d, uint64_t newest, struct err *e)
 {
 	struct journal_head h = {.gen = newest + 1};
-	int fd;
 
 	if (d->journal >= 0)
 		close(d->journal);
 	d->journal = -1;
 	d->before = 0;
-	h.uidvalidity = d->o.new_uidvalidity(d->o.ctx, last_uidvalidity(d));
-	if (!h.uidvalidity)
-		return err_sys(e, "%s: no new UIDVALIDITY", d->dir_name);
-	if (journal_make(d->ph, &h, STR_NONE, &fd) < 0)
-		return err_sys(e, "%s/posthouse/journal", d->dir_name);
-	d->uidvalidity = h.uidvalidity;
-	take_journal(d, fd, &h);
-	d->mark = (struct disk_mark){.uid_ceiling = 1, .modseq_ceiling = 1, .new_mtime = -1, .cur_mtime = -1};
-	return mark_write(d, false, e);
+	return begin(d, &h, STR_NONE, e);
+}
+
+/* Whoever made the first journal died before its first byte: no number was given. */
+static bool never_begun(struct disk *d, uint64_t newest)
+{
+	struct disk_mark m;
+	struct stat st;
+	char name[40];
+
+	journal_name(name, "journal", 1);
+	if (newest != 1 || mark_read(d->ph, &m) == 0 || errno != ENOENT ||
+	    fstatat(d->ph, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size)
+		return false;
+	return unlinkat(d->ph, name, 0) == 0;
+}
+
+/* The folder's first generation, with what others left. */
+static int begin_first(struct disk *d, struct buf *out, struct err *e)
+{
+	struct journal_head h = {.gen = 1};
+	struct disk_mark m;
+
+	/* Only where the mark is gone as well is it known that we have given no number here. */
+	if (d->o.first && mark_read(d->ph, &m) < 0 && errno == ENOENT &&
+	    d->o.first(d->o.folder_ctx, &h.uidvalidity, out, e) < 0)
+		return -1;
+	return begin(d, &h, buf_str(out), e);
+}
+
+static bool closed_in_order(const struct disk *d, bool torn)
+{
+	return !torn && d->mark.clean && d->mark.generation == d->gen && d->mark.offset == d->offset;
 }
 
 /* The volume takes no writes now: mail may be read all the same. */
@@ -236,8 +293,9 @@ static bool no_writes(const struct err *e)
 	return e->code == EROFS || e->code == ENOSPC || e->code == EDQUOT;
 }
 
-/* Where not even the lock can be made. Nothing is mended; numbers up to the ceilings count as shown, as
- * far as this process goes. The first change follows and locks like any other. */
+/* Where not even the lock can be made. Nothing is mended; where the folder wasn't closed in order, numbers up to
+ * the ceilings count as shown, as far as this process goes. (Else they were never given, and must not be shown
+ * now: who writes next doesn't jump to them.) The first change follows and locks like any other. */
 static int load_unlocked(struct disk *d, struct buf *out, struct err *e)
 {
 	uint64_t newest;
@@ -247,7 +305,10 @@ static int load_unlocked(struct disk *d, struct buf *out, struct err *e)
 	if (journal_newest(d->ph, &newest) < 0 || !newest || load_chain(d, newest, out, &torn, &ignored) != 0 ||
 	    !mark_fits(d, out->n == 0))
 		return -1; /* *e says why the lock couldn't be made */
-	reserve_record(d, out);
+	if (!closed_in_order(d, torn)) {
+		reserve_record(d, out);
+		owe_reserve(d);
+	}
 	e->code = 0;
 	return 0;
 }
@@ -261,17 +322,21 @@ static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct er
 
 	if (journal_newest(d->ph, &newest) < 0)
 		return err_sys(e, "%s/posthouse", d->dir_name);
-	if (!newest)
-		return begin_anew(d, 0, e);
+	if (!newest || never_begun(d, newest))
+		return begin_first(d, out, e);
 	rc = load_chain(d, newest, out, &torn, e);
 	if (rc < 0)
 		return -1;
-	if (rc > 0 || !mark_fits(d, out->n == 0 && !torn && d->gen == newest)) {
+	/* The first generation has its whole content in its snapshot. */
+	bool empty = !torn && d->gen == newest && (!out->n || (newest == 1 && d->offset == JOURNAL_HEAD_LEN));
+	if (rc > 0 || !mark_fits(d, empty)) {
 		buf_cut(out, 0);
 		*rebuilt = true;
 		return begin_anew(d, newest, e);
 	}
-	d->was_clean = !torn && d->mark.clean && d->mark.generation == d->gen && d->mark.offset == d->offset;
+	if (!d->mark.generation && mark_write(d, false, e) < 0) /* its maker died before it was there */
+		return no_writes(e) ? 0 : -1;
+	d->was_clean = closed_in_order(d, torn);
 	if (d->was_clean)
 		return 0;
 	/* Not closed in order, or open in another process: numbers up to the ceilings may have been shown. */
@@ -281,8 +346,10 @@ static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct er
 		rc = new_generation(d, buf_str(&b), false, e);
 	else
 		rc = disk_append(d, buf_str(&b), true, e);
-	if (rc < 0 && no_writes(e))
-		rc = 0; /* as load_unlocked does */
+	if (rc < 0 && no_writes(e)) {
+		owe_reserve(d); /* as load_unlocked does */
+		rc = 0;
+	}
 	if (rc == 0)
 		buf_str_put(out, buf_str(&b));
 	buf_deinit(&b);
@@ -425,11 +492,10 @@ bool disk_locked(const struct disk *d)
 	return d->locked;
 }
 
-int disk_append(struct disk *d, struct str records, bool sync, struct err *e)
+static int append(struct disk *d, struct str records, bool sync, struct err *e)
 {
 	struct err ignored;
 
-	ASSERT(d->locked);
 	if (journal_write(d->journal, records, d->offset) == 0 && (!sync || fdatasync(d->journal) == 0)) {
 		d->offset += records.n;
 		return 0;
@@ -439,6 +505,25 @@ int disk_append(struct disk *d, struct str records, bool sync, struct err *e)
 	 * tail is torn and the next holder of the lock seals it. */
 	new_generation(d, STR_NONE, false, &ignored);
 	return -1;
+}
+
+static int pay_reserve(struct disk *d, struct err *e)
+{
+	struct buf b = BUF_INIT;
+
+	if (!d->owes)
+		return 0;
+	rec_put(&b, &d->owed);
+	int rc = append(d, buf_str(&b), false, e);
+	d->owes = rc < 0;
+	buf_deinit(&b);
+	return rc;
+}
+
+int disk_append(struct disk *d, struct str records, bool sync, struct err *e)
+{
+	ASSERT(d->locked);
+	return pay_reserve(d, e) < 0 ? -1 : append(d, records, sync, e);
 }
 
 int disk_sync(struct disk *d, struct err *e)
@@ -473,14 +558,30 @@ int disk_reserve(struct disk *d, uint32_t uid, uint64_t modseq, struct err *e)
 		if (uid < d->mark.uid_ceiling && modseq < d->mark.modseq_ceiling)
 			return 0;
 	}
+	struct disk_mark before = d->mark;
 	if (uid >= d->mark.uid_ceiling)
 		d->mark.uid_ceiling = uid > UINT32_MAX - UIDS_AHEAD - 1 ? UINT32_MAX : uid + UIDS_AHEAD;
 	if (modseq >= d->mark.modseq_ceiling)
 		d->mark.modseq_ceiling = modseq + MODSEQS_AHEAD;
+	int rc = 0;
+	if (d->o.reserved && d->mark.uid_ceiling != before.uid_ceiling)
+		rc = d->o.reserved(d->o.folder_ctx, d->uidvalidity, d->mark.uid_ceiling, e);
 	/* The mark says how long the journal is: after a power cut it must be so long. */
-	if (disk_sync(d, e) < 0)
-		return -1;
-	return mark_write(d, false, e);
+	if (rc == 0)
+		rc = disk_sync(d, e);
+	if (rc == 0)
+		rc = mark_write(d, false, e);
+	if (rc < 0)
+		d->mark = before; /* not reserved: the next one must try again */
+	return rc;
+}
+
+uint32_t disk_uid_ceiling(struct disk *d)
+{
+	struct disk_mark m;
+
+	ASSERT(d->locked);
+	return mark_read(d->ph, &m) == 0 && m.uid_ceiling > d->mark.uid_ceiling ? m.uid_ceiling : d->mark.uid_ceiling;
 }
 
 int disk_mark_clean(struct disk *d, int64_t new_mtime, int64_t cur_mtime, struct err *e)
@@ -488,7 +589,7 @@ int disk_mark_clean(struct disk *d, int64_t new_mtime, int64_t cur_mtime, struct
 	struct disk_mark m;
 
 	ASSERT(d->locked);
-	if (disk_sync(d, e) < 0)
+	if (pay_reserve(d, e) < 0 || disk_sync(d, e) < 0)
 		return -1;
 	if (mark_read(d->ph, &m) == 0) {
 		d->mark.uid_ceiling = m.uid_ceiling > d->mark.uid_ceiling ? m.uid_ceiling : d->mark.uid_ceiling;
@@ -517,4 +618,20 @@ int disk_compact(struct disk *d, struct str records, struct err *e)
 		return -1;
 	journal_prune(d->ph, old);
 	return 0;
+}
+
+int disk_restart(struct disk *d, uint32_t uidvalidity, struct str records, struct err *e)
+{
+	struct journal_head h = {.gen = d->gen + 1,
+				 .prev_gen = d->gen,
+				 .prev_end = d->offset,
+				 .uidvalidity = uidvalidity};
+	struct journal_head other;
+	int fd;
+
+	ASSERT(d->locked && uidvalidity > d->uidvalidity && records.n);
+	if (journal_open(d->ph, h.gen, &fd, &other) != -1 || errno != ENOENT)
+		return err_set(e, EEXIST, "%s/posthouse/journal.%llu is there already", d->dir_name,
+			       (unsigned long long)h.gen);
+	return begin(d, &h, records, e);
 }

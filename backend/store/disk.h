@@ -22,7 +22,9 @@ enum rec_type {
 	REC_RESERVE = 6,  /* uidnext and modseq rise to at least these (written and made by disk.c after an
 			   * unclean end: numbers up to here may have been shown) */
 	REC_SIZE = 8,     /* the wire size of a message became known */
-	REC_STATE = 9,    /* last record of a snapshot: uidnext, modseq */
+	REC_STATE = 9,    /* last record of a snapshot: uidnext, modseq, floor */
+	REC_VANISHED = 10, /* in a snapshot: UIDs that were expunged before, in the order in which they went */
+	REC_TYPE_MAX = REC_VANISHED
 };
 #define REC_KW_MAX 64
 
@@ -47,6 +49,12 @@ struct rec { /* decoded; slices point into the buffer that was read */
 	struct str keyword;
 	/* RESERVE, STATE */
 	uint32_t uidnext;
+	/* STATE: every expunge with a modseq above floor is known. Without keeps_expunges (as version 1 wrote it) floor is
+	 * read as modseq: none is. Such a record may also stand in a journal, where somebody else had the folder. */
+	bool keeps_expunges;
+	uint64_t floor;
+	/* VANISHED: uid to last; modseq is uid's, each further one's is greater by one */
+	uint32_t last;
 };
 void rec_put(struct buf *b, const struct rec *r);
 /* Takes the next record off *s. 1: *r is set; 0: s is empty; -1: torn or damaged here (s unchanged).
@@ -63,6 +71,12 @@ struct disk_opts {
 	 * this store. Called on the I/O thread. 0 = failed, errno set. */
 	uint32_t (*new_uidvalidity)(void *ctx, uint32_t above); /* 0: errno */
 	void *ctx;
+	/* For a folder that no journal was ever begun for: what it begins with, in the form of a snapshot.
+	 * *uidvalidity stays 0 where a new one is wanted. May be NULL. Under the lock, on the I/O thread. */
+	int (*first)(void *folder_ctx, uint32_t *uidvalidity, struct buf *records, struct err *e);
+	/* Before UIDs up to a new ceiling are given. -1: they can't be. May be NULL. */
+	int (*reserved)(void *folder_ctx, uint32_t uidvalidity, uint32_t ceiling, struct err *e);
+	void *folder_ctx;
 };
 
 /* Opens or makes posthouse/, finds the newest generation, reads snapshot and journals, and appends
@@ -95,6 +109,9 @@ void disk_unlock(struct disk *d);
 /* With the lock held: new generation: snapshot.G+1 (records in shortest form, STATE first), synced,
  * then journal.G+1. Files older than the previous generation and an hour are removed. */
 int disk_compact(struct disk *d, struct str records, struct err *e);
+/* The same for a folder that begins anew under another UIDVALIDITY, which must be larger: whoever has it open
+ * sees a reset. */
+int disk_restart(struct disk *d, uint32_t uidvalidity, struct str records, struct err *e);
 
 /*
  * posthouse/mark: UIDVALIDITY, ceilings of UIDs and modseqs that were reserved durably ahead, and how the last
@@ -105,6 +122,8 @@ int disk_compact(struct disk *d, struct str records, struct err *e);
 /* Before numbers up to these are used: makes sure that they are reserved; mostly no system call,
  * reserves 1,000 ahead otherwise. With the lock held. */
 int disk_reserve(struct disk *d, uint32_t uid, uint64_t modseq, struct err *e);
+/* All UIDs that this or another process may have given are below. With the lock held. */
+uint32_t disk_uid_ceiling(struct disk *d);
 /* At the orderly close of a folder, with the lock held: syncs the journal and marks it clean. mtimes:
  * st_mtim (ns) of new/ and cur/ as of which the journal is complete, -1 = not known to be clean. */
 int disk_mark_clean(struct disk *d, int64_t new_mtime, int64_t cur_mtime, struct err *e);

@@ -52,13 +52,13 @@ static void put_flags(struct op_part *p, const struct msg *m, const struct md_na
 {
 	struct rec r = {.type = REC_FLAGS,
 			.uid = m->uid,
-			.modseq = op_modseq(p),
 			.flags = m->flags,
 			.add = n->flags & (uint8_t)~m->flags,
 			.del = m->flags & (uint8_t)~n->flags,
 			.extra = str_c(m->extra)};
 
-	rec_put(&p->own, &r);
+	op_put(p, &r);
+	*vec_push(&p->surprises) = m->uid;
 }
 
 static int one(struct op *op, const struct msg *m)
@@ -78,8 +78,7 @@ static int one(struct op *op, const struct msg *m)
 	}
 	if (rc < 0)
 		return -1;
-	r.modseq = op_modseq(p);
-	rec_put(&p->own, &r);
+	op_put(p, &r);
 	return 1;
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flags: STORE. System flags live in the file's name, keywords in the journal alone. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "backend/store/store_int.h"
 
 enum { SLICE = 1000 }; /* a STORE of 100,000 messages lets others have their turn */
@@ -13,6 +16,10 @@ struct flags {
 	char **keywords;
 	size_t nkeywords;
 	bool expunged, expunged_before; /* a message had gone */
+	uint64_t unchanged_since;
+	void (*modified)(void *ctx, const uint32_t *uids, size_t n); /* NULL: not conditional */
+	VEC(uint32_t) changed; /* left alone, since they had changed */
+	size_t changed_before;
 	store_done_fn *done;
 	void *ctx;
 };
@@ -25,6 +32,7 @@ static void flags_free(struct op *op)
 		free(q->keywords[i]);
 	free(q->keywords);
 	free(q->uids);
+	vec_free(&q->changed);
 	free(q);
 }
 
@@ -41,9 +49,12 @@ static uint8_t combine(const struct flags *q, uint8_t have)
 	return have;
 }
 
+/* What became of one message; -1: errno says what went wrong. */
+enum { GONE, DONE, CHANGED };
+
 /*
- * Gives the file the flags. 1: done, name is its name now, n what was found; 0: the message has gone;
- * -1 errno. Another program may have renamed it: then its flags are those that are found.
+ * Gives the file the flags. DONE: name is its name now, n what was found. Another program may have renamed
+ * it: then its flags are those that are found, or, with a condition, it is CHANGED.
  */
 static int rename_file(struct flags *q, const struct msg *m, struct md_name *n, char name[256])
 {
@@ -54,7 +65,9 @@ static int rename_file(struct flags *q, const struct msg *m, struct md_name *n, 
 
 	for (int tries = 0; tries < 20; tries++) {
 		if (!md_name_parse(str_c(name), n))
-			return 0;
+			return GONE;
+		if (q->modified && n->flags != m->flags)
+			return CHANGED;
 		uint8_t flags = combine(q, n->flags);
 		if (!md_name_make(n->base, flags, n->extra, false, to)) {
 			errno = ENAMETOOLONG;
@@ -64,7 +77,7 @@ static int rename_file(struct flags *q, const struct msg *m, struct md_name *n, 
 		    files_rename_new(files_fd(f->files, in_new), name, f->files->cur, to) == 0) {
 			n->flags = flags;
 			memcpy(name, to, sizeof to);
-			return 1;
+			return DONE;
 		}
 		if (errno != ENOENT && errno != EEXIST)
 			return -1;
@@ -74,10 +87,47 @@ static int rename_file(struct flags *q, const struct msg *m, struct md_name *n, 
 			return -1;
 		}
 		if (!found && tries > 1)
-			return 0;
+			return GONE;
 	}
 	errno = EBUSY;
 	return -1;
+}
+
+/* Whether the file is where the table says, or has other flags by now that nobody has noticed. */
+static int look_at_file(const struct fold *f, const struct msg *m)
+{
+	char name[256];
+	bool in_new = fold_name(f, m, name);
+	struct md_name n;
+	struct stat sb;
+	struct err e;
+
+	if (fstatat(files_fd(f->files, in_new), name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+		return DONE;
+	if (errno != ENOENT)
+		return -1;
+	int found = md_find(f->files->cur, f->files->new, str_c(m->base), name, &in_new, &e);
+	if (found < 0)
+		errno = e.code;
+	if (found <= 0)
+		return found < 0 ? -1 : GONE;
+	return md_name_parse(str_c(name), &n) && n.flags == m->flags ? DONE : CHANGED;
+}
+
+static bool has_any(const struct flags *q, const struct msg *m, const int *kw)
+{
+	for (size_t i = 0; i < q->nkeywords; i++)
+		if (kw[i] >= 0 && kwset_has(m->kw, (uint16_t)kw[i]))
+			return true;
+	return false;
+}
+
+/* 0 asks whether what is to be set exists: system flags always do, keywords where they are set (RFC 7162 3.1.3). */
+static bool over_the_limit(const struct flags *q, const struct msg *m, const int *kw)
+{
+	if (!q->unchanged_since && q->mode != FLAGS_SET && !q->bits && q->nkeywords)
+		return has_any(q, m, kw);
+	return m->modseq > q->unchanged_since;
 }
 
 static void put_flags(struct flags *q, const struct msg *m, const struct md_name *n)
@@ -85,36 +135,41 @@ static void put_flags(struct flags *q, const struct msg *m, const struct md_name
 	struct op_part *p = &q->op.part[0];
 	struct rec r = {.type = REC_FLAGS,
 			.uid = m->uid,
-			.modseq = n->flags != m->flags ? op_modseq(p) : m->modseq,
+			.modseq = m->modseq,
 			.flags = m->flags,
 			.add = n->flags & (uint8_t)~m->flags,
 			.del = m->flags & (uint8_t)~n->flags,
 			.extra = str_c(m->extra)};
 
-	rec_put(&p->own, &r);
+	if (n->flags != m->flags)
+		op_put(p, &r);
+	else
+		rec_put(&p->own, &r);
+	if (n->flags != combine(q, m->flags))
+		*vec_push(&p->surprises) = m->uid;
 	if (p->f->odd && hmap_get_u64(p->f->odd, m->uid))
 		op_odd(p, m->uid, "");
 }
 
-static int one_system(struct flags *q, const struct msg *m)
+static int one_system(struct flags *q, const struct msg *m, const int *kw)
 {
 	struct md_name n = {0};
 	char name[256];
 
+	if (q->modified && over_the_limit(q, m, kw))
+		return CHANGED;
 	if (combine(q, m->flags) == m->flags)
-		return 1;
+		return q->modified ? look_at_file(q->op.part[0].f, m) : DONE;
 	int rc = rename_file(q, m, &n, name);
-	if (rc == 1)
+	if (rc == DONE)
 		put_flags(q, m, &n);
 	return rc;
 }
 
 static void flush_kw(struct op_part *p, struct rec *r)
 {
-	if (r->nadd || r->ndel) {
-		r->modseq = op_modseq(p);
-		rec_put(&p->own, r);
-	}
+	if (r->nadd || r->ndel)
+		op_put(p, r);
 	r->nadd = r->ndel = 0;
 }
 
@@ -186,6 +241,7 @@ static void flags_work(struct op *op)
 	if (!op_lock(op))
 		return;
 	q->expunged = q->expunged_before;
+	q->changed.n = q->changed_before;
 	int *kw = xcalloc(q->nkeywords + 1, sizeof *kw);
 	if (number_keywords(q, kw) < 0) {
 		buf_reset(&p->own);
@@ -194,11 +250,13 @@ static void flags_work(struct op *op)
 	}
 	for (size_t i = q->at; i < slice_end(q) && fault.code == STORE_OK; i++) {
 		const struct msg *m = fold_msg(p->f, q->uids[i]);
-		int rc = m ? one_system(q, m) : 0;
+		int rc = m ? one_system(q, m, kw) : GONE;
 		if (rc < 0)
 			result_sys(&fault, m->base);
-		else if (rc == 0)
+		else if (rc == GONE)
 			q->expunged = true;
+		else if (rc == CHANGED)
+			*vec_push(&q->changed) = m->uid;
 		else
 			one_keywords(q, m, kw);
 	}
@@ -227,6 +285,13 @@ static void next_slice(struct flags *q)
 	next->keywords = q->keywords;
 	next->nkeywords = q->nkeywords;
 	next->expunged_before = q->expunged;
+	next->unchanged_since = q->unchanged_since;
+	next->modified = q->modified;
+	next->changed.a = q->changed.a;
+	next->changed.n = next->changed_before = q->changed.n;
+	next->changed.cap = q->changed.cap;
+	q->changed.a = NULL;
+	q->changed.n = q->changed.cap = 0;
 	next->done = q->done;
 	next->ctx = q->ctx;
 	next->op.origin = q->op.origin;
@@ -265,6 +330,11 @@ static void flags_finish(struct op *op)
 	} else if (res.code != STORE_OK && f->state == FOLD_OPEN) {
 		f->rescan = true;
 	}
+	if (q->changed.n) {
+		/* Perhaps only its file told so: then the next look notices it too. */
+		f->rescan |= f->watch == WATCH_OFF;
+		q->modified(ctx, q->changed.a, q->changed.n);
+	}
 	op_free(op);
 	done(ctx, &res);
 }
@@ -292,6 +362,8 @@ void folder_flags(struct folder *pub, const struct flags_request *r, store_done_
 	q->keywords = xcalloc(r->nkeywords + 1, sizeof *q->keywords);
 	for (; q->nkeywords < r->nkeywords; q->nkeywords++)
 		q->keywords[q->nkeywords] = str_dup(r->keywords[q->nkeywords]);
+	q->unchanged_since = r->unchanged_since;
+	q->modified = r->modified;
 	q->done = done;
 	q->ctx = ctx;
 	q->op.origin = r->origin;

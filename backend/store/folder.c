@@ -37,6 +37,7 @@ static struct fold *fold_new(struct store *st, char *name)
 	f->f.store = st;
 	f->f.name = name;
 	f->f.uidnext = 1;
+	f->f.modseq = 1; /* what an empty folder shows: never 0 (RFC 7162) */
 	f->state = FOLD_OPENING;
 	f->clean[WATCH_NEW] = f->clean[WATCH_CUR] = -1;
 	list_init(&f->f.listeners);

@@ -71,7 +71,10 @@ static void open_run(struct job *j)
 			      .lock_timeout_ms = st->o.set->lock_timeout * 1000,
 			      .lock_stale_ms = st->o.set->lock_stale * 1000,
 			      .new_uidvalidity = uidvalidity_new,
-			      .ctx = st};
+			      .ctx = st,
+			      .first = import_first,
+			      .reserved = uidtrace_reserved,
+			      .folder_ctx = f};
 	if (disk_open(&d, &f->disk, &records, &o->rebuilt, &e) < 0) {
 		result_fail(&f->open_res, &e);
 		if (f->open_res.code == STORE_NONEXISTENT)
@@ -83,7 +86,9 @@ static void open_run(struct job *j)
 		f->wrote = !f->marked;
 		if (!f->marked)
 			f->clean[WATCH_NEW] = f->clean[WATCH_CUR] = -1;
-		f->changes_floor = f->f.modseq;
+		if (st->o.import && !f->said[0] && import_again(f, &e) < 0)
+			result_fail(&f->open_res, &e);
+		fold_opened_ring(f);
 	}
 	buf_deinit(&records);
 }

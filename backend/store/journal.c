@@ -149,7 +149,7 @@ static bool record_follows(struct str s)
 	for (size_t i = 1; i + 12 <= s.n; i++) {
 		struct str rest = str_from(s, i);
 		const uint8_t *p = (const uint8_t *)rest.p;
-		if (p[2] || p[3] || !p[4] || p[4] > REC_STATE || p[6] || p[7])
+		if (p[2] || p[3] || !p[4] || p[4] > REC_TYPE_MAX || p[6] || p[7])
 			continue; /* cheap refusal: no size over 64 KiB, a known type, zero padding */
 		if (rec_get(&rest, &r) == 1)
 			return true;

@@ -78,6 +78,19 @@ bool md_name_parse(struct str name, struct md_name *out)
 	return true;
 }
 
+struct str md_extra_pure(struct str letters, char out[256])
+{
+	bool have[256] = {false};
+	size_t n = 0;
+
+	for (size_t i = 0; i < letters.n; i++)
+		have[(uint8_t)letters.p[i]] = true;
+	for (int c = 1; c < 256; c++)
+		if (have[c] && !strchr("DFRST", c))
+			out[n++] = (char)c;
+	return str_mem(out, n);
+}
+
 bool md_name_make(struct str base, uint8_t flags, struct str extra, bool in_new, char out[256])
 {
 	char letters[256 + 1];

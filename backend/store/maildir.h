@@ -21,6 +21,8 @@ struct md_name {          /* slices into the name that was parsed */
 };
 /* False for names that are no messages: a "." in front, empty, a newline or '/' in it, over 255. */
 bool md_name_parse(struct str name, struct md_name *out);
+/* The letters of a name's extra, sorted, each once: a slice of out. */
+struct str md_extra_pure(struct str extra, char out[256]);
 /* base + ":2," + letters in ASCII order, extra ones among them. A file without flags that lies in
  * new/ has no suffix; in cur/ it is always there. False where it would be over 255 bytes. */
 bool md_name_make(struct str base, uint8_t flags, struct str extra, bool in_new, char out[256]);

@@ -35,6 +35,7 @@ void op_free(struct op *op)
 		buf_deinit(&op->part[i].own);
 		vec_free(&op->part[i].recent);
 		vec_free(&op->part[i].odd);
+		vec_free(&op->part[i].surprises);
 		vec_foreach(s, &op->part[i].new_kw)
 			free((char *)s->p);
 		vec_free(&op->part[i].new_kw);
@@ -108,11 +109,29 @@ bool op_tail(struct op *op)
 	return !op->again;
 }
 
-uint64_t op_modseq(struct op_part *p)
+void op_put(struct op_part *p, struct rec *r)
 {
 	if (!p->modseq)
-		p->modseq = p->f->f.modseq + 1;
-	return p->modseq;
+		p->modseq = p->f->f.modseq;
+	if (p->modseq < INT64_MAX)
+		p->modseq++;
+	r->modseq = p->modseq;
+	rec_put(&p->own, r);
+}
+
+void op_put_add(struct op_part *p, struct rec *r, const uint16_t *kw, size_t n)
+{
+	struct rec more = {.type = REC_KEYWORDS, .uid = r->uid};
+	size_t i = 0;
+
+	for (; i < n && r->nadd < REC_KW_MAX; i++)
+		r->kw_add[r->nadd++] = kw[i];
+	op_put(p, r);
+	while (i < n) {
+		for (more.nadd = 0; i < n && more.nadd < REC_KW_MAX; i++)
+			more.kw_add[more.nadd++] = kw[i];
+		op_put(p, &more);
+	}
 }
 
 uint32_t op_uid(struct op_part *p)
@@ -140,8 +159,8 @@ int op_keyword(struct op_part *p, struct str name)
 			return (int)(f->keywords.n + i);
 	if (p->keywords >= f->store->o.set->imap_keywords_max || p->keywords >= 4096)
 		return -1;
-	struct rec r = {.type = REC_KEYWORD, .modseq = op_modseq(p), .kw = p->keywords, .keyword = name};
-	rec_put(&p->own, &r);
+	struct rec r = {.type = REC_KEYWORD, .kw = p->keywords, .keyword = name};
+	op_put(p, &r);
 	*vec_push(&p->new_kw) = str_c(str_dup(name));
 	return p->keywords++;
 }
@@ -153,9 +172,10 @@ int op_append(struct op *op, struct op_part *p, bool sync)
 
 	if (!p->own.n)
 		return 0;
-	if (disk_reserve(d, p->uidnext, op_modseq(p), &e) < 0 || disk_append(d, buf_str(&p->own), sync, &e) < 0) {
+	uint64_t modseq = p->modseq ? p->modseq : p->f->f.modseq;
+	if (disk_reserve(d, p->uidnext, modseq, &e) < 0 || disk_append(d, buf_str(&p->own), sync, &e) < 0) {
 		buf_reset(&p->own);
-		p->recent.n = p->odd.n = 0;
+		p->recent.n = p->odd.n = p->surprises.n = 0;
 		return result_fail(&op->res, &e);
 	}
 	p->appended = true;
@@ -181,6 +201,8 @@ static void apply_part(struct op *op, struct op_part *p)
 	fold_apply(p->f, buf_str(&p->own), &o);
 	vec_foreach(odd, &p->odd)
 		fold_apply_odd(p->f, odd);
+	vec_foreach(uid, &p->surprises)
+		fold_tell_flags(p->f, *uid);
 }
 
 static void op_run(struct job *j)

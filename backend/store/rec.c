@@ -8,7 +8,12 @@
  * On disk: u32 size of the whole record, u8 type, u8 version, u16 zero, payload, u32 CRC-32C of all
  * before. A newer version of a type may be longer: fields are read in order, what follows is skipped.
  */
-enum { REC_HEAD = 8, REC_TAIL = 4, REC_MAX = 4096, REC_VERSION = 1 };
+enum { REC_HEAD = 8, REC_TAIL = 4, REC_MAX = 4096 };
+
+static uint8_t version_of(const struct rec *r)
+{
+	return r->type == REC_STATE && r->keeps_expunges ? 2 : 1;
+}
 
 static void put_kw(struct buf *b, const uint16_t *kw, uint16_t n)
 {
@@ -59,8 +64,15 @@ static void put_payload(struct buf *b, const struct rec *r)
 		wire_u64(b, r->wire);
 		break;
 	case REC_RESERVE:
+		wire_u32(b, r->uidnext);
+		break;
 	case REC_STATE:
 		wire_u32(b, r->uidnext);
+		if (r->keeps_expunges)
+			wire_u64(b, r->floor);
+		break;
+	case REC_VANISHED:
+		wire_u32(b, r->last);
 		break;
 	case REC_EXPUNGE:
 		break;
@@ -73,7 +85,7 @@ void rec_put(struct buf *b, const struct rec *r)
 
 	wire_u32(b, 0);
 	wire_u8(b, (uint8_t)r->type);
-	wire_u8(b, REC_VERSION);
+	wire_u8(b, version_of(r));
 	wire_u16(b, 0);
 	put_payload(b, r);
 
@@ -114,7 +126,7 @@ static void get_add(struct wire *w, struct rec *r)
 }
 
 /* False: the type is unknown. */
-static bool get_payload(struct wire *w, struct rec *r)
+static bool get_payload(struct wire *w, struct rec *r, uint8_t version)
 {
 	r->uid = wire_get_u32(w);
 	r->modseq = wire_get_u64(w);
@@ -145,8 +157,19 @@ static bool get_payload(struct wire *w, struct rec *r)
 		r->wire = wire_get_u64(w);
 		return true;
 	case REC_RESERVE:
+		r->uidnext = wire_get_u32(w);
+		return true;
 	case REC_STATE:
 		r->uidnext = wire_get_u32(w);
+		r->keeps_expunges = version > 1;
+		r->floor = r->keeps_expunges ? wire_get_u64(w) : r->modseq;
+		if (r->floor > r->modseq)
+			w->bad = true;
+		return true;
+	case REC_VANISHED:
+		r->last = wire_get_u32(w);
+		if (!r->uid || r->last < r->uid || r->modseq + (r->last - r->uid) > INT64_MAX)
+			w->bad = true;
 		return true;
 	case REC_EXPUNGE:
 		return true;
@@ -171,8 +194,8 @@ int rec_get(struct str *s, struct rec *r)
 			return -1;
 		struct wire w = wire_reader(str_mem(s->p + REC_HEAD, size - REC_HEAD - REC_TAIL));
 		*r = (struct rec){.type = (enum rec_type)(uint8_t)s->p[4]};
-		bool known = get_payload(&w, r);
-		if (known && w.bad)
+		bool known = get_payload(&w, r, (uint8_t)s->p[5]);
+		if (known && (w.bad || r->modseq > INT64_MAX))
 			return -1;
 		*s = str_from(*s, size);
 		if (known)

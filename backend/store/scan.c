@@ -165,20 +165,6 @@ static int scan_settled(struct sync *s)
 
 /* ---- under the lock ------------------------------------------------------------------------------ */
 
-/* Letters that aren't ours, sorted, each once. */
-static struct str pure_extra(struct str letters, char out[256])
-{
-	bool have[256] = {false};
-	size_t n = 0;
-
-	for (size_t i = 0; i < letters.n; i++)
-		have[(uint8_t)letters.p[i]] = true;
-	for (int c = 1; c < 256; c++)
-		if (have[c] && !strchr("DFRST", c))
-			out[n++] = (char)c;
-	return str_mem(out, n);
-}
-
 /* Moves a file from new/ to cur/: whoever's rename succeeds owns \Recent. name becomes the new one. */
 static int claim_file(struct sync *s, const struct md_name *n, struct str extra, char name[256])
 {
@@ -235,7 +221,7 @@ static void settle_known(struct sync *s, uint32_t off)
 	}
 	s->settled[i / 8] |= (uint8_t)(1 << i % 8);
 	s->foreign_rename = true;
-	struct str extra = pure_extra(n.extra, letters);
+	struct str extra = md_extra_pure(n.extra, letters);
 	bool claimed = in_new && s->claim && claim_file(s, &n, extra, name) == 0;
 	if (claimed)
 		*vec_push(&p->recent) = m->uid;
@@ -243,13 +229,16 @@ static void settle_known(struct sync *s, uint32_t off)
 	if (n.flags != m->flags || in_new != (bool)(m->state & MSG_IN_NEW) || !str_eq(extra, str_c(m->extra))) {
 		struct rec r = {.type = REC_FLAGS,
 				.uid = m->uid,
-				.modseq = n.flags != m->flags ? op_modseq(p) : m->modseq,
+				.modseq = m->modseq,
 				.flags = m->flags,
 				.add = n.flags & (uint8_t)~m->flags,
 				.del = m->flags & (uint8_t)~n.flags,
 				.in_new = in_new,
 				.extra = extra};
-		rec_put(&p->own, &r);
+		if (n.flags != m->flags)
+			op_put(p, &r);
+		else
+			rec_put(&p->own, &r);
 	}
 	note_odd(p, m->uid, &n, extra, in_new, name);
 }
@@ -275,7 +264,7 @@ static bool settle_fresh(struct sync *s, uint32_t off)
 		skipped(f, name, why);
 		return false;
 	}
-	struct str extra = pure_extra(n.extra, letters);
+	struct str extra = md_extra_pure(n.extra, letters);
 	bool claimed = in_new && s->claim && claim_file(s, &n, extra, name) == 0;
 	if (in_new && s->claim && !claimed && errno == ENOENT) {
 		s->unsettled = true; /* somebody else took it */
@@ -287,14 +276,13 @@ static bool settle_fresh(struct sync *s, uint32_t off)
 	in_new = in_new && !claimed;
 	struct rec r = {.type = REC_ADD,
 			.uid = uid,
-			.modseq = op_modseq(p),
 			.base = n.base,
 			.extra = extra,
 			.flags = n.flags,
 			.in_new = in_new,
 			.internaldate = sb.st_mtime,
 			.size = (uint64_t)sb.st_size};
-	rec_put(&p->own, &r);
+	op_put(p, &r);
 	if (claimed)
 		*vec_push(&p->recent) = uid;
 	note_odd(p, uid, &n, extra, in_new, name);
@@ -369,8 +357,8 @@ static void settle_gone(struct sync *s)
 		bool in_new = fold_name(f, m, name);
 		if (fstatat(files_fd(f->files, in_new), name, &sb, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
 			continue;
-		struct rec r = {.type = REC_EXPUNGE, .uid = m->uid, .modseq = op_modseq(p)};
-		rec_put(&p->own, &r);
+		struct rec r = {.type = REC_EXPUNGE, .uid = m->uid};
+		op_put(p, &r);
 	}
 }
 

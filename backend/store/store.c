@@ -172,6 +172,7 @@ static void open_work(struct store_op *op)
 	}
 	const char *form = op->st->o.set->maildir_names;
 	o->mutf7 = !strcmp(form, "mutf7") || (!strcmp(form, "auto") && uses_mutf7(at));
+	import_subscriptions(op->st);
 	files_purge_tmp(at);
 	files_remove_gone(at);
 }

@@ -106,7 +106,7 @@ struct folder { /* read-only outside the store, but for claiming MSG_RECENT by f
 	struct store *store;
 	char *name; /* as clients see it, UTF-8: "INBOX", "INBOX.Sent" */
 	uint32_t uidvalidity, uidnext;
-	uint64_t modseq;        /* highest given so far */
+	uint64_t modseq;        /* highest given so far; at least 1 */
 	VEC(struct msg) msgs;   /* sorted by uid, tombstones among them */
 	VEC(uint32_t) tombs;    /* uids of the tombstones, sorted */
 	VEC(char *) keywords;
@@ -121,6 +121,8 @@ struct store_opts {
 	const struct settings *set;
 	int maildir_fd;    /* O_RDONLY directory; owned by the store */
 	const char *user;  /* for log lines */
+	/* Other servers' lists are read when a folder is first opened; from AGAIN on, also of those that we know. */
+	enum store_import { IMPORT_FIRST, IMPORT_AGAIN, IMPORT_COURIER, IMPORT_DOVECOT } import;
 	struct str opaque; /* base names, NUL-separated (ipc/session.h) */
 	void *crash_page;  /* struct crash_page * of ipc/session.h, or NULL */
 	void (*want_notify_link)(void *ctx); /* the link to notifyd broke: get a new one (may be NULL) */
@@ -195,6 +197,12 @@ size_t folder_find(const struct folder *f, uint32_t uid);
  * Cheap where little changed. */
 void folder_changed_since(struct folder *f, uint64_t since, void (*fn)(void *ctx, size_t index), void *ctx);
 
+/* Calls fn for ranges of UIDs that went after modseq since, in no order; where the history of expunges doesn't
+ * reach back so far, for all that were given and aren't there. Tombstones are among them. Cost follows the
+ * answer, but for that case. */
+typedef void folder_vanished_fn(void *ctx, uint32_t lo, uint32_t hi);
+void folder_vanished_since(const struct folder *f, uint64_t since, folder_vanished_fn *fn, void *ctx);
+
 /* ---- changes ---------------------------------------------------------------------------------- */
 enum flags_mode { FLAGS_SET, FLAGS_ADD, FLAGS_REMOVE };
 struct flags_request { /* copied */
@@ -206,6 +214,11 @@ struct flags_request { /* copied */
 	size_t nkeywords;
 	const void *origin;         /* goes into folder_change.origin */
 	bool silent;
+	/* UNCHANGEDSINCE, looked at under the folder's lock: messages with a higher modseq, or whose file shows that
+	 * another program has just changed them, are left alone. modified (not NULL: conditional) hears of them,
+	 * sorted, if there are any, just before done. */
+	uint64_t unchanged_since;
+	void (*modified)(void *ctx, const uint32_t *uids, size_t n);
 };
 /* One batch under one lock. Messages that have gone meanwhile are skipped: STORE_EXPUNGED at the end
  * if there were any. Durable as SYNC_FLAGS says. */
@@ -227,7 +240,7 @@ typedef void folder_copy_fn(void *ctx, const struct store_result *r, const struc
 void folder_copy(struct folder *f, const uint32_t *uids, size_t n, struct str to, bool move,
 		 const void *origin, folder_copy_fn *done, void *ctx);
 
-/* APPEND: the message streams to tmp/ in pieces. */
+/* APPEND: the messages of one command, one after the other; each streams to tmp/ in pieces. */
 struct append;
 struct append_opts { /* copied */
 	struct str folder;
@@ -237,15 +250,27 @@ struct append_opts { /* copied */
 	int64_t internaldate; /* -1: now */
 	uint64_t size;        /* announced, for a look at the limit */
 };
-typedef void append_done_fn(void *ctx, const struct store_result *r, uint32_t uidvalidity, uint32_t uid);
+typedef void append_done_fn(void *ctx, const struct store_result *r, uint32_t uidvalidity, const uint32_t *uids,
+			    size_t n);
 /* Checks name, existence, limits; opens the file. done says whether the client may send. */
 struct append *append_begin(struct store *st, const struct append_opts *o, store_done_fn *done, void *ctx);
 /* Takes the bytes (CRLF or LF as the client sent them; line ends as MAILDIR_CRLF says). False: the
  * append holds enough for now: stop reading the client, drained is called when there is room. */
 bool append_write(struct append *a, struct str bytes, store_done_fn *drained, void *ctx);
-/* Message, directory entry and journal are on disk before done. Frees a afterwards. */
+/* The message at hand is whole, another one of the same command begins (o->folder isn't looked at). done as
+ * above. */
+void append_next(struct append *a, const struct append_opts *o, store_done_fn *done, void *ctx);
+/* All messages (RFC 3502), directory entries and journal are on disk before done, with one sync of each directory
+ * and of the journal; where one fails, none is there. Frees a afterwards. */
 void append_commit(struct append *a, append_done_fn *done, void *ctx);
 void append_abort(struct append **a); /* at any time before commit; the file in tmp/ goes */
+
+/* ---- other servers' files ----------------------------------------------------------------------- */
+/* Writes UIDVALIDITY, UIDs and keywords of the folder as that server keeps them. Durable before done. */
+enum store_server { SERVER_COURIER, SERVER_DOVECOT };
+void folder_export(struct folder *f, enum store_server to, store_done_fn *done, void *ctx);
+void store_export_subscriptions(struct store *st, enum store_server to, store_done_fn *done, void *ctx);
+const char *folder_said(const struct folder *f); /* a line about the folder's import or export; "" = none */
 
 /* ---- reading messages, on I/O threads ----------------------------------------------------------- */
 struct folder_files; /* directory descriptors with a reference count, safe on other threads */

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "backend/store/disk.h"
+#include "backend/store/history.h"
 #include "backend/store/index.h"
 #include "backend/store/maildir.h"
 #include "backend/store/store.h"
@@ -134,6 +135,7 @@ struct fold {
 	struct hmap *skipped; /* file names that are no messages, logged once */
 	VEC(struct change) changes;
 	uint64_t changes_floor; /* the ring knows every change with a modseq above this */
+	struct history gone;
 	size_t in_new;          /* messages with MSG_IN_NEW */
 	VEC(struct learnt) learnt; /* the loop's; taken over when an op is prepared */
 
@@ -175,6 +177,7 @@ struct fold {
 	struct loop_timer *gone_timer;
 	uint64_t gone_due; /* when it fires */
 	struct list sync_waits; /* struct sync_wait: for the events before a fence */
+	char said[400]; /* what import or export did, for people */
 };
 static inline struct fold *fold_of(struct folder *f)
 {
@@ -215,10 +218,11 @@ struct op_part {
 	struct err reset_err;
 	bool reset, lost, appended;
 	uint32_t uidnext;  /* the next to give */
-	uint64_t modseq;   /* of this op's records; 0: none given yet */
+	uint64_t modseq;   /* the last one given to a record; 0: none yet */
 	uint16_t keywords; /* known ones, with those that own defines */
 	VEC(uint32_t) recent; /* uids of own records that are this process's \Recent */
 	VEC(struct odd_name) odd;
+	VEC(uint32_t) surprises; /* flags that came out otherwise than the origin knows: it is told, too */
 	VEC(struct str) new_kw; /* names that own defines (malloc'd) */
 };
 struct op {
@@ -248,7 +252,11 @@ bool op_tail(struct op *op); /* the same without a lock: only reads what others 
 int op_append(struct op *op, struct op_part *p, bool sync);
 /* I/O thread: the folder in memory is no longer the one on disk: sessions must leave. */
 void op_lost(struct op *op, struct op_part *p, const char *why);
-uint64_t op_modseq(struct op_part *p);
+/* Into part's own records with the next modseq. Each record has one of its own, in the order in which they are
+ * written: who has read the first half of them (another process, while we write) has seen all up to the
+ * last modseq in it. */
+void op_put(struct op_part *p, struct rec *r);
+void op_put_add(struct op_part *p, struct rec *r, const uint16_t *kw, size_t n); /* with any number of keywords */
 uint32_t op_uid(struct op_part *p); /* 0: the last UID has been given */
 void op_odd(struct op_part *p, uint32_t uid, const char *name);
 /* Number of a keyword, defined in p->own where it is new. -1: too many. */
@@ -264,6 +272,8 @@ struct apply_opts {
 void fold_apply(struct fold *f, struct str records, const struct apply_opts *o);
 void fold_apply_odd(struct fold *f, const struct odd_name *o);
 void fold_tell(struct fold *f, const struct folder_change *ch);
+void fold_tell_flags(struct fold *f, uint32_t uid); /* its flags are news to everybody */
+void fold_opened_ring(struct fold *f); /* the table was read from the disk */
 void fold_reap(struct fold *f); /* tombstones that all listeners have passed */
 void fold_clear(struct fold *f);
 const struct msg *fold_msg(const struct fold *f, uint32_t uid); /* NULL: none, or a tombstone */
@@ -355,6 +365,24 @@ enum store_code names_check(const struct settings *set, struct str name, struct 
 
 /* uidvalidity.c, for disk_opts; ctx is the store */
 uint32_t uidvalidity_new(void *store, uint32_t above);
+int uidvalidity_seen(struct store *st, uint32_t v); /* another server gave it: counts as given. -1 errno */
+
+/* uidtrace.c, I/O thread: UIDs that were given under another server's UIDVALIDITY. 0 = none known */
+uint32_t uidtrace_read(int dir, uint32_t uidvalidity);
+int uidtrace_write(int dir, uint32_t uidvalidity, uint32_t ceiling, struct err *e); /* never lowers it */
+int uidtrace_reserved(void *fold, uint32_t uidvalidity, uint32_t ceiling, struct err *e); /* for disk_opts */
+
+/* import.c, I/O thread: what Courier or Dovecot knew of a folder. For disk_opts; first_ctx is the fold */
+int import_first(void *fold, uint32_t *uidvalidity, struct buf *records, struct err *e);
+/* What they did since: a folder that has just been read from its journal, and that nobody else knows. */
+int import_again(struct fold *f, struct err *e);
+/* Dovecot's subscriptions become ours, where no folder was ever opened here, or where it was asked for. */
+void import_subscriptions(struct store *st);
+/* A whole file of another server's, in a folder's directory; refused (and logged) where it isn't the account's own.
+ * -1: nothing there that may be read, -2: errno, the volume's fault; out is empty. */
+int foreign_read(struct store *st, const char *folder, int dir, const char *name, struct buf *out, int64_t *mtime);
+#define SUBSCRIBED_NAME "courierimapsubscribed"
+enum { SUBSCRIBED_MAX = 64 << 20 };
 
 /* subscribe.c, specialuse.c: I/O thread */
 int subscribe_read(struct store *st, struct buf *text, struct err *e); /* one canonical name per line */

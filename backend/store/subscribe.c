@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* subscribe: courierimapsubscribed, one folder a line (FEATURES.md R140). */
+#include "backend/store/foreign.h"
 #include "backend/store/store_int.h"
-
-enum { SUBSCRIBED_MAX = 64 * 1024 * 1024 };
-#define FILE_NAME "courierimapsubscribed"
 
 struct subscribe {
 	struct store_op op;
@@ -13,11 +11,34 @@ struct subscribe {
 	void *ctx;
 };
 
+static bool has_8bit(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
 int subscribe_read(struct store *st, struct buf *text, struct err *e)
 {
-	if (files_read_whole(st->o.maildir_fd, FILE_NAME, SUBSCRIBED_MAX, text, e) < 0 && e->code != ENOENT)
-		return -1;
-	return 0;
+	struct buf raw = BUF_INIT;
+	int rc = files_read_whole(st->o.maildir_fd, SUBSCRIBED_NAME, SUBSCRIBED_MAX, &raw, e);
+
+	if (rc < 0 && e->code == ENOENT)
+		rc = 0;
+	for (struct str rest = buf_str(&raw); rc == 0 && rest.p && rest.n;) {
+		struct str line = str_trim(str_split(&rest, '\n'));
+		size_t start = text->n;
+		folder_name_decode(line, text);
+		/* Courier before 5.0 coded its names. "&-" alone proves nothing. */
+		if (!st->mutf7 && !has_8bit(str_from(buf_str(text), start))) {
+			buf_cut(text, start);
+			buf_str_put(text, line);
+		}
+		buf_putc(text, '\n');
+	}
+	buf_deinit(&raw);
+	return rc;
 }
 
 static bool same_folder(struct str line, struct str name)
@@ -54,7 +75,7 @@ static void subscribe_work(struct store_op *op)
 		buf_str_put(&text, name);
 		buf_putc(&text, '\n');
 	}
-	if (files_write_whole(op->st->o.maildir_fd, FILE_NAME, buf_str(&text), &e) < 0)
+	if (files_write_whole(op->st->o.maildir_fd, SUBSCRIBED_NAME, buf_str(&text), &e) < 0)
 		result_fail(&op->res, &e);
 	op->folders_changed = op->res.code == STORE_OK;
 out:

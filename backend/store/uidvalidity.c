@@ -34,28 +34,37 @@ static int lock_counter(struct store *st, int ph)
 	}
 }
 
-static uint32_t count(int ph, uint32_t above)
+static int read_last(int ph, uint32_t *last)
 {
 	struct buf b = BUF_INIT;
+	struct err e = {.code = 0};
+	int rc = files_read_whole(ph, "uidvalidity", 64, &b, &e);
+
+	if (rc == 0 && !str_u32(str_trim(buf_str(&b)), last))
+		*last = 0;
+	buf_deinit(&b);
+	errno = e.code;
+	return rc < 0 && e.code != ENOENT ? -1 : 0;
+}
+
+/* above: of those given before; at_least: it becomes this one, where it is less. */
+static uint32_t count(int ph, uint32_t above, uint32_t at_least)
+{
 	struct err e;
 	uint32_t last = 0, now = (uint32_t)clock_wall_s();
 	char text[16];
 
-	if (files_read_whole(ph, "uidvalidity", 64, &b, &e) < 0 && e.code != ENOENT) {
-		buf_deinit(&b);
-		errno = e.code;
+	if (read_last(ph, &last) < 0)
 		return 0;
-	}
-	if (!str_u32(str_trim(buf_str(&b)), &last))
-		last = 0;
-	buf_deinit(&b);
+	if (at_least && last >= at_least)
+		return last;
 	if (last < above)
 		last = above;
 	if (last == UINT32_MAX) {
 		errno = ERANGE;
 		return 0;
 	}
-	uint32_t next = last + 1 > now ? last + 1 : now;
+	uint32_t next = at_least ? at_least : last + 1 > now ? last + 1 : now;
 	snprintf(text, sizeof text, "%u\n", next);
 	if (files_write_whole(ph, "uidvalidity", str_c(text), &e) < 0) {
 		errno = e.code;
@@ -64,9 +73,8 @@ static uint32_t count(int ph, uint32_t above)
 	return next;
 }
 
-uint32_t uidvalidity_new(void *ctx, uint32_t above)
+static uint32_t counted(struct store *st, uint32_t above, uint32_t at_least)
 {
-	struct store *st = ctx;
 	struct err e;
 
 	if (mkdirat(st->o.maildir_fd, "posthouse", 0700) < 0 && errno != EEXIST)
@@ -76,9 +84,11 @@ uint32_t uidvalidity_new(void *ctx, uint32_t above)
 		errno = e.code;
 		return 0;
 	}
-	uint32_t v = 0;
-	if (lock_counter(st, ph) == 0) {
-		v = count(ph, above);
+	uint32_t v = 0, last = 0;
+	if (at_least && read_last(ph, &last) == 0 && last >= at_least) {
+		v = last;
+	} else if (lock_counter(st, ph) == 0) {
+		v = count(ph, above, at_least);
 		int saved = errno;
 		unlinkat(ph, LOCK_NAME, 0);
 		errno = saved;
@@ -87,4 +97,14 @@ uint32_t uidvalidity_new(void *ctx, uint32_t above)
 	close(ph);
 	errno = saved;
 	return v;
+}
+
+uint32_t uidvalidity_new(void *ctx, uint32_t above)
+{
+	return counted(ctx, above, 0);
+}
+
+int uidvalidity_seen(struct store *st, uint32_t v)
+{
+	return counted(st, 0, v) ? 0 : -1;
 }

@@ -5,23 +5,20 @@
 
 /* Of Courier's imapd, imapd-ssl, pop3d, pop3d-ssl: about its own processes and build. */
 static const char *const dead[] = {
-	"AUTHSERVICE", "COURIERTLS", "HEADERFROM_ORIG", "IMAPDEBUGFILE", "IMAPDSSLSTART", "IMAPDSTART",
+	"COURIERTLS", "HEADERFROM_ORIG", "IMAPDEBUGFILE", "IMAPDSSLSTART", "IMAPDSTART",
 	"IMAP_BROKENUIDV", "IMAP_CAPABILITY_TLS", "IMAP_MAILBOX_SANITY_CHECK", "IMAP_OBSOLETE_CLIENT",
 	"IMAP_STARTTLS", "IMAP_ULIMITD", "LOGGEROPTS", "PIDFILE", "POP3DSSLSTART", "POP3DSTART", "PRERUN",
 	"PROTOCOL", "SMAP_CAPABILITY", "SSLLOGGEROPTS", "SSLPIDFILE", "TCPDOPTS", "TLS_CACHEFILE",
 	"TLS_CACHESIZE", "TLS_CERTINFO", "TLS_COMPRESSION", "TLS_DHCERTFILE", "TLS_DHPARAMS", "TLS_KX_LIST",
-	"TLS_MIN_DH_BITS",
+	"TLS_MIN_DH_BITS", "TLS_PRIORITY", "TLS_TIMEOUT",
 };
 
 static const char *const later[] = {
 	"AUTH_MKHOMEDIR_SKEL", "DOMAINSEP", "IMAP_ACL",
 	"IMAP_CHECK_ALL_FOLDERS", "IMAP_DISABLETHREADSORT", "IMAP_EMPTYTRASH", "IMAP_LOG_DELETIONS",
 	"IMAP_MOVE_EXPUNGE_TO_TRASH", "IMAP_PROXY", "IMAP_PROXY_FOREIGN", "IMAP_SHAREDINDEXFILE",
-	"IMAP_SHAREDMUNGENAMES", "IMAP_TRASHFOLDERNAME", "IMAP_UMASK", 
-	"POP3AUTH", "POP3AUTH_TLS", "POP3_LOG_DELETIONS", "POP3_PROXY",
-	"POP3_STARTTLS", "POP3_TLS_REQUIRED", "PROXY_HOSTNAME", "TLS_ALPN", "TLS_CIPHER_LIST",
-	"TLS_EXTERNAL", "TLS_PRIORITY", "TLS_PROTOCOL", "TLS_STARTTLS_PROTOCOL", "TLS_TIMEOUT",
-	"TLS_TRUSTCERTS", "TLS_VERIFYPEER",
+	"IMAP_SHAREDMUNGENAMES", "IMAP_TRASHFOLDERNAME", "IMAP_UMASK", "POP3AUTH", "POP3AUTH_TLS", "POP3_LOG_DELETIONS", "POP3_PROXY",
+	"POP3_STARTTLS", "POP3_TLS_REQUIRED", "PROXY_HOSTNAME",
 };
 
 static bool listed(const char *const *list, size_t n, struct str name)
@@ -34,15 +31,12 @@ static bool listed(const char *const *list, size_t n, struct str name)
 
 enum names_kind names_classify(struct str name)
 {
-	uint64_t port;
-
 	if (str_eq(name, STR("IMAP_USERLOCKS")))
 		return NAMES_SLIP;
 	if (listed(later, ARRAY_LEN(later), name))
 		return NAMES_LATER;
-	/* AUTHSERVICE143 and the like; names with _ORIG are for the web administration. */
-	if (listed(dead, ARRAY_LEN(dead), name) || str_ends(name, STR("_ORIG")) ||
-	    (str_starts(name, STR("AUTHSERVICE")) && str_u64(str_from(name, 11), &port)))
+	/* Names with _ORIG are for the web administration. */
+	if (listed(dead, ARRAY_LEN(dead), name) || str_ends(name, STR("_ORIG")))
 		return NAMES_DEAD;
 	return NAMES_UNKNOWN;
 }

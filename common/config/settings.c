@@ -66,6 +66,14 @@ static bool is_choice(const char *choices, struct str v)
 	return false;
 }
 
+static const struct table_row *row_named(struct str name)
+{
+	for (size_t i = 0; i < table_n; i++)
+		if (table_rows[i].name && str_eq(str_c(table_rows[i].name), name))
+			return &table_rows[i];
+	return NULL;
+}
+
 static bool lists_word(struct str list, struct str word)
 {
 	while (list.p)
@@ -77,22 +85,48 @@ static bool lists_word(struct str list, struct str word)
 /* AUTHMODULES names what this version can ask; Courier's own files say "authdaemon". */
 static int check_authmodules(struct str v, const char *where, struct err *e)
 {
-	static const struct str modules = STR("passwd-file http redis");
+	static const struct str modules = STR("passwd-file http redis authlib");
 
 	while (v.p) {
 		struct str word = str_trim(str_split(&v, ' '));
 
 		if (word.n && lists_word(v, word))
 			return err_set(e, EINVAL, "%s: AUTHMODULES: %.*s is named twice", where, STR_ARG(str_sub(word, 0, 40)));
-		if (word.n == 0 || lists_word(modules, word))
+		/* authdaemon: authlib in Courier's own files. */
+		if (word.n == 0 || str_eq(word, STR("authdaemon")) || lists_word(modules, word))
 			continue;
-		if (str_eq(word, STR("authdaemon")))
-			return err_set(e, EINVAL,
-				       "%s: AUTHMODULES=authdaemon: courier-authlib can't be asked yet, "
-				       "there are: %s", where, modules.p);
 		return err_set(e, EINVAL, "%s: AUTHMODULES: \"%.*s\" is not known, there are: %s", where,
 			       STR_ARG(str_sub(word, 0, 40)), modules.p);
 	}
+	return 0;
+}
+
+/* One character that no name has for itself. */
+static int check_separator(struct str v, const char *where, struct err *e)
+{
+	if (v.n == 0 || (v.n == 1 && strchr("!#%&*+/:;=?^|~", v.p[0])))
+		return 0;
+	return err_set(e, EINVAL, "%s: MASTER_SEPARATOR: one of !#%%&*+/:;=?^|~ is wanted, or nothing", where);
+}
+
+/* Courier's AUTHSERVICE143=NAME is the word 143=NAME in AUTHSERVICE. */
+#define AUTHSERVICE STR("AUTHSERVICE")
+
+static bool is_authservice(struct str name)
+{
+	uint32_t port;
+
+	return str_starts(name, AUTHSERVICE) && str_u32(str_from(name, AUTHSERVICE.n), &port);
+}
+
+static int take_authservice(struct settings *s, struct str name, struct str value)
+{
+	struct buf b = BUF_INIT;
+
+	buf_printf(&b, "%s%s%.*s=%.*s", s->authservice, s->authservice[0] ? " " : "",
+		   STR_ARG(str_from(name, AUTHSERVICE.n)), STR_ARG(str_sub(value, 0, str_find(value, ' '))));
+	set_string(s, row_named(AUTHSERVICE), buf_str(&b));
+	buf_deinit(&b);
 	return 0;
 }
 
@@ -119,6 +153,8 @@ static int check_string(const struct table_row *r, struct str v, const char *whe
 		return check_authmodules(v, where, e);
 	if (str_eq(name, STR("HTTP_AUTH_URL")))
 		return check_urls(r->name, v, where, e);
+	if (str_eq(name, STR("MASTER_SEPARATOR")))
+		return check_separator(v, where, e);
 	return 0;
 }
 
@@ -154,14 +190,6 @@ static int assign(struct settings *s, const struct table_row *r, struct str v, c
 	}
 	set_string(s, r, v);
 	return 0;
-}
-
-static const struct table_row *row_named(struct str name)
-{
-	for (size_t i = 0; i < table_n; i++)
-		if (table_rows[i].name && str_eq(str_c(table_rows[i].name), name))
-			return &table_rows[i];
-	return NULL;
 }
 
 static int unknown_name(struct str name, const char *where, struct err *e)
@@ -258,11 +286,13 @@ static int take(struct loading *l, struct str name, struct str value, struct whe
 		if (!from_file)
 			r = NULL;
 	}
-	if (r == NULL)
+	if (r == NULL && !is_authservice(name))
 		return without_effect(l, name, where, e);
 	for (size_t i = 0; i < value.n; i++)
 		if ((unsigned char)value.p[i] < ' ' || value.p[i] == 127)
-			return err_set(e, EINVAL, "%s: %s: a control character in the value", where, r->name);
+			return err_set(e, EINVAL, "%s: %.*s: a control character in the value", where, STR_ARG(name));
+	if (r == NULL)
+		return take_authservice(l->s, name, value);
 	if (l->seen[r - table_rows] && (from_file || !same_value(l->s, r, value)))
 		return err_set(e, EINVAL, "%s: %s is set twice, with different values", where, r->name);
 	l->seen[r - table_rows] = 1;
@@ -366,4 +396,9 @@ void settings_free(struct settings *s)
 		free((char *)*table_string(s, r));
 		*table_string(s, r) = NULL;
 	}
+}
+
+bool settings_list_has(const char *list, struct str word)
+{
+	return word.n && lists_word(str_c(list), word);
 }

@@ -35,6 +35,8 @@ struct settings_opts {
  * Courier names) are appended to *warnings as lines when not NULL. */
 int settings_load(struct settings *s, const struct settings_opts *o, struct buf *warnings, struct err *e);
 void settings_free(struct settings *s);
+/* Whether a list with blanks between, such as AUTHMODULES, has this word. */
+bool settings_list_has(const char *list, struct str word);
 void settings_print(const struct settings *s, struct buf *out); /* effective values, secrets masked */
 void settings_sample(struct buf *out);                          /* text of conf/posthouse.conf */
 void settings_man(struct buf *out);                             /* OPTIONS part of the man page, mdoc */

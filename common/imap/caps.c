@@ -31,8 +31,11 @@ static const struct cap {
 	{"NAMESPACE", AFTER, ALWAYS, false},
 	{"UIDPLUS", AFTER, ALWAYS, false},
 	{"MOVE", AFTER, ALWAYS, false},
+	{"MULTIAPPEND", AFTER, ALWAYS, false},
 	{"CHILDREN", AFTER, ALWAYS, false},
 	{"UNSELECT", AFTER, ALWAYS, false},
+	{"CONDSTORE", AFTER, ALWAYS, false},
+	{"QRESYNC", AFTER, ALWAYS, false},
 	{"SPECIAL-USE", AFTER, ALWAYS, false},
 	{"CREATE-SPECIAL-USE", AFTER, ALWAYS, false},
 };

@@ -413,6 +413,18 @@ void imap_parser_stream(struct imap_parser *p)
 	p->state = S_AFTER;
 }
 
+void imap_parser_next(struct imap_parser *p)
+{
+	char name[IMAP_NAME_MAX];
+	size_t n = p->name.n;
+
+	ASSERT(p->state == S_AFTER && !p->open && n <= sizeof name);
+	memcpy(name, p->name.p, n);
+	keep_tag_only(p);
+	p->name = arena_str(&p->arena, str_mem(name, n));
+	p->used = p->tag.n + p->name.n;
+}
+
 void imap_parser_refuse(struct imap_parser *p)
 {
 	ASSERT(p->state == S_WAIT);

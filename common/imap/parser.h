@@ -123,6 +123,9 @@ void imap_parser_deinit(struct imap_parser *p);
 enum imap_parse imap_parse_step(struct imap_parser *p, struct str input, size_t *used);
 bool imap_parser_take(struct imap_parser *p);
 void imap_parser_stream(struct imap_parser *p);
+/* After imap_parser_stream, where one message follows the other in a command (RFC 3502): the arguments so far were
+ * looked at. Their memory goes back, and the limits hold for what comes. */
+void imap_parser_next(struct imap_parser *p);
 void imap_parser_refuse(struct imap_parser *p);
 /* The command (or BAD) is answered: its memory goes back, the next one may be parsed. Not needed
  * after imap_parser_refuse. */

@@ -19,6 +19,9 @@ enum sasl_id {
 #define SASL_BIT(id) (1U << (id))
 /* Those that are worth something only over TLS whose channel they bind (RFC 5802 6). */
 #define SASL_BITS_PLUS (SASL_BIT(SASL_SCRAM_SHA_1_PLUS) | SASL_BIT(SASL_SCRAM_SHA_256_PLUS))
+#define SASL_BITS_SCRAM_1 (SASL_BIT(SASL_SCRAM_SHA_1) | SASL_BIT(SASL_SCRAM_SHA_1_PLUS))
+#define SASL_BITS_SCRAM_256 (SASL_BIT(SASL_SCRAM_SHA_256) | SASL_BIT(SASL_SCRAM_SHA_256_PLUS))
+#define SASL_BITS_SCRAM (SASL_BITS_SCRAM_1 | SASL_BITS_SCRAM_256)
 
 const char *sasl_name(enum sasl_id id); /* "SCRAM-SHA-256-PLUS" */
 /* In any case of letters; SASL_ID_N: there is none of this name. */

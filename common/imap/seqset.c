@@ -44,6 +44,31 @@ bool imap_seqset_parse(struct imap_seqset *s, struct str text, size_t max_ranges
 	return true;
 }
 
+bool imap_seqset_stars(const struct imap_seqset *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->a[i].lo == STAR || s->a[i].hi == STAR)
+			return true;
+	return false;
+}
+
+bool imap_seqset_ascends(const struct imap_seqset *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->a[i].lo > s->a[i].hi || (i && s->a[i].lo <= s->a[i - 1].hi))
+			return false;
+	return true;
+}
+
+uint64_t imap_seqset_count(const struct imap_seqset *s)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += (uint64_t)(s->a[i].hi - s->a[i].lo) + 1;
+	return n;
+}
+
 static int by_lo(const void *a, const void *b)
 {
 	uint32_t x = ((const struct imap_range *)a)->lo, y = ((const struct imap_range *)b)->lo;
@@ -123,6 +148,38 @@ void imap_seqset_add(struct imap_seqset *s, uint32_t lo, uint32_t hi)
 		last->hi = hi;
 	else
 		*vec_push(s) = (struct imap_range){lo, hi};
+}
+
+void imap_seqset_both(struct imap_seqset *out, const struct imap_seqset *a,
+		      const struct imap_seqset *b)
+{
+	for (size_t i = 0, k = 0; i < a->n && k < b->n;) {
+		uint32_t lo = a->a[i].lo > b->a[k].lo ? a->a[i].lo : b->a[k].lo;
+		uint32_t hi = a->a[i].hi < b->a[k].hi ? a->a[i].hi : b->a[k].hi;
+		if (lo <= hi)
+			imap_seqset_add(out, lo, hi);
+		if (a->a[i].hi < b->a[k].hi)
+			i++;
+		else
+			k++;
+	}
+}
+
+void imap_seqset_without(struct imap_seqset *out, const struct imap_seqset *a,
+			 const struct imap_seqset *b)
+{
+	for (size_t i = 0, k = 0; i < a->n; i++) {
+		uint64_t lo = a->a[i].lo; /* may pass the last number there is */
+		while (k < b->n && b->a[k].hi < lo)
+			k++;
+		for (size_t c = k; c < b->n && b->a[c].lo <= a->a[i].hi; c++) {
+			if (b->a[c].lo > lo)
+				imap_seqset_add(out, (uint32_t)lo, b->a[c].lo - 1);
+			lo = (uint64_t)b->a[c].hi + 1;
+		}
+		if (lo <= a->a[i].hi)
+			imap_seqset_add(out, (uint32_t)lo, a->a[i].hi);
+	}
 }
 
 void imap_seqset_put(struct buf *out, const struct imap_seqset *s)

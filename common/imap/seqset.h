@@ -18,6 +18,10 @@ struct imap_seqset {
 /* Into an empty set. False (set stays empty): not the grammar, 0, over 32 bits, more than
  * max_ranges. The set may hold '*' and is of no use before imap_seqset_resolve. */
 bool imap_seqset_parse(struct imap_seqset *s, struct str text, size_t max_ranges);
+bool imap_seqset_stars(const struct imap_seqset *s); /* of a parsed set: '*' is in it */
+/* Of a parsed set without '*': each number is larger than the one before it. */
+bool imap_seqset_ascends(const struct imap_seqset *s);
+uint64_t imap_seqset_count(const struct imap_seqset *s); /* of numbers; once resolved */
 /* '*' becomes max (number of messages, or highest UID in the folder); sorts and merges. With max 0
  * (an empty folder) what names '*' is dropped. Numbers over max stay: check imap_seqset_max for
  * message numbers. */
@@ -29,5 +33,10 @@ bool imap_seqset_has(const struct imap_seqset *s, uint32_t n); /* binary search 
  * set is ready as it is; otherwise the order stays as given (UIDPLUS pairs sets by order), or call
  * imap_seqset_resolve(s, 0) for membership. */
 void imap_seqset_add(struct imap_seqset *s, uint32_t lo, uint32_t hi);
+/* Into an empty set, from two that are resolved: what is in both; what is in a alone. */
+void imap_seqset_both(struct imap_seqset *out, const struct imap_seqset *a,
+		      const struct imap_seqset *b);
+void imap_seqset_without(struct imap_seqset *out, const struct imap_seqset *a,
+			 const struct imap_seqset *b);
 void imap_seqset_put(struct buf *out, const struct imap_seqset *s); /* "1:4,7" */
 void imap_seqset_deinit(struct imap_seqset *s);

@@ -316,7 +316,7 @@ static void dismantle(struct conn *c)
 		c->top = below;
 	}
 	buf_wipe(&c->in);
-	buf_deinit(&c->out);
+	buf_wipe(&c->out); /* authd sends passwords on */
 	c->freed = true;
 	if (!c->busy)
 		free(c);

@@ -228,6 +228,22 @@ static bool refuses(struct redis *r, struct err *e)
 	return true;
 }
 
+static struct redis_call *call_new(struct redis *r, const struct str *argv, size_t argc,
+				   redis_done_fn *done, void *ctx)
+{
+	struct redis_call *c = xcalloc(1, sizeof *c);
+
+	c->redis = r;
+	c->done = done;
+	c->ctx = ctx;
+	redis_format(&c->bytes, argv, argc);
+	c->timer = loop_timer_new(r->loop, on_timeout, c);
+	loop_timer_set(c->timer, r->command_ms);
+	list_init(&c->link);
+	r->ncalls++;
+	return c;
+}
+
 struct redis_call *redis_start(struct redis *r, const struct str *argv, size_t argc, bool read,
 			       redis_done_fn *done, void *ctx, struct err *e)
 {
@@ -235,17 +251,9 @@ struct redis_call *redis_start(struct redis *r, const struct str *argv, size_t a
 
 	if (refuses(r, e))
 		return NULL;
-	c = xcalloc(1, sizeof *c);
-	c->redis = r;
+	c = call_new(r, argv, argc, done, ctx);
 	c->read = read;
-	c->done = done;
-	c->ctx = ctx;
-	redis_format(&c->bytes, argv, argc);
-	c->timer = loop_timer_new(r->loop, on_timeout, c);
-	loop_timer_set(c->timer, r->command_ms);
-	list_init(&c->link);
 	list_append(&r->waiting, &c->link);
-	r->ncalls++;
 	r->count.started++;
 	/* at once; where others wait, behind those of them that can go now */
 	if (r->waiting.next == &c->link)
@@ -253,6 +261,11 @@ struct redis_call *redis_start(struct redis *r, const struct str *argv, size_t a
 	else
 		redis_flush(r);
 	return c;
+}
+
+void redis_ask_node(struct redis_node *n, const struct str *argv, size_t argc, redis_done_fn *done)
+{
+	redis_node_send(n, call_new(n->redis, argv, argc, done, n));
 }
 
 struct redis_counts redis_counts(const struct redis *r)
@@ -307,7 +320,7 @@ static int add_replicas(struct redis *r, struct str urls, struct err *e)
 					  .password = u->password,
 					  .db = u->db};
 		n = xcalloc(1, sizeof *n);
-		redis_node_init(n, r, REDIS_ANY);
+		redis_node_init(n, r, REDIS_REPLICA);
 		list_append(&r->replicas, &n->link);
 		redis_node_at(n, &t);
 	}

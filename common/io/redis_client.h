@@ -26,8 +26,8 @@ struct redis_node { /* a server, connected or trying to be */
 	bool known; /* target says where it is (sentinels: they have said so) */
 	struct redis_conn *conn;
 	bool ready;
-	struct list sent; /* calls in the order of their answers */
-	struct loop_timer *retry;
+	struct list sent;	  /* calls in the order of their answers */
+	struct loop_timer *retry; /* to connect; a replica that is ready: to look at it again */
 	uint64_t backoff;
 	struct redis_say said;
 	bool unwanted; /* a replica that the sentinels don't name any more */
@@ -76,6 +76,8 @@ void redis_say(struct redis *r, struct redis_say *s, enum redis_notice n, const 
 	       const char *why);
 void redis_flush(struct redis *r); /* what waits goes out, where it can, later in this turn */
 void redis_answered(struct redis_node *n, struct redis_call *c, const struct redis_value *v);
+/* Asks this server (ready) and no other. */
+void redis_ask_node(struct redis_node *n, const struct str *argv, size_t argc, redis_done_fn *done);
 /* The connection under these calls has gone: asked again, or failed. */
 void redis_unsent(struct redis_node *n, const char *why);
 

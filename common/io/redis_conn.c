@@ -79,20 +79,18 @@ static bool fault_is(const struct redis_value *v, const char *code)
 	return v->kind == REDIS_FAULT && str_starts(v->text, str_c(code));
 }
 
-/* Whether the server is what it has to be. A user who may not ask (NOPERM), or a proxy that knows no
- * ROLE, is no reason to do without the server. */
-static bool probe_ok(struct redis_conn *c, const struct redis_value *v)
+bool redis_conn_role_ok(enum redis_role wanted, const struct redis_value *v)
 {
 	struct str role;
 
 	if (v->kind == REDIS_FAULT)
 		return fault_is(v, "NOPERM") || fault_is(v, "ERR unknown command");
-	if (c->target.role == REDIS_ANY)
+	if (wanted == REDIS_ANY)
 		return true;
 	if (v->kind != REDIS_LIST || v->n < 1 || v->list[0]->kind != REDIS_TEXT)
 		return false;
 	role = v->list[0]->text;
-	if (c->target.role == REDIS_MASTER)
+	if (wanted == REDIS_MASTER)
 		return str_eq(role, STR("master"));
 	/* [slave, host, port, state, offset]: one that has lost its master may be far behind */
 	return str_eq(role, STR("slave")) && v->n >= 4 && v->list[3]->kind == REDIS_TEXT &&
@@ -128,7 +126,7 @@ static void greeted(struct redis_conn *c, const struct redis_value *v)
 		c->step = STEP_PROBE;
 		return;
 	default:
-		if (!probe_ok(c, v)) {
+		if (!redis_conn_role_ok(c->target.role, v)) {
 			refused(c,
 				v->kind == REDIS_FAULT ? "not ready"
 				: c->target.role == REDIS_MASTER

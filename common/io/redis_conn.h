@@ -33,6 +33,10 @@ struct redis_conn_ops {
 		       const char *why); /* nothing follows; the owner frees the connection */
 };
 
+/* What a server answered to ROLE (or PING, for REDIS_ANY): whether it is ready, and what it has to be. A
+ * user who may not ask, or a proxy that doesn't know, is no reason to do without the server. */
+bool redis_conn_role_ok(enum redis_role role, const struct redis_value *v);
+
 /* Callbacks come later, never from within this call. */
 struct redis_conn *redis_conn_new(struct loop *l, struct jobs *jobs, const struct redis_target *t,
 				  const struct redis_limits *limits,

@@ -6,11 +6,14 @@
 #include "common/base/ensure.h"
 #include "common/base/rand.h"
 
-enum { OTHERS_MAX = 64 };
+enum { OTHERS_MAX = 64, LOOK_MS = 2000 };
 
 static const char *role_name(const struct redis_node *n)
 {
-	return n == &n->redis->master ? "master" : n->role == REDIS_ANY ? "server" : "replica";
+	static const char *const names[] = {
+		[REDIS_ANY] = "server", [REDIS_MASTER] = "master", [REDIS_REPLICA] = "replica"};
+
+	return names[n->role];
 }
 
 static void note_away(struct redis *r, const char *why)
@@ -55,7 +58,20 @@ static void on_ready(void *ctx)
 	n->backoff = REDIS_BACKOFF_MIN_MS;
 	note_away(n->redis, "");
 	redis_say(n->redis, &n->said, REDIS_CONNECTED, redis_conn_name(n->conn), role_name(n));
+	if (n->role == REDIS_REPLICA)
+		loop_timer_set(n->retry, LOOK_MS);
 	redis_flush(n->redis);
+}
+
+/* One that has lost its master goes on answering, with passwords of yesterday. */
+static void looked_at(void *ctx, const struct redis_value *v, const char *why)
+{
+	struct redis_node *n = ctx;
+
+	if (v && redis_conn_role_ok(n->role, v))
+		loop_timer_set(n->retry, LOOK_MS);
+	else if (v)
+		redis_node_drop(n, "it is no replica in touch with its master");
 }
 
 static void on_answer(void *ctx, const struct redis_value *v)
@@ -98,6 +114,10 @@ static void on_retry(void *ctx)
 
 	if (n->unwanted) {
 		free_node(n);
+		return;
+	}
+	if (n->ready) {
+		redis_ask_node(n, (struct str[]){STR("ROLE")}, 1, looked_at);
 		return;
 	}
 	if (n == &r->master && r->sentinel) {

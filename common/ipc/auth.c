@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/ipc/auth.h"
 
-enum { MECHANISM_MAX = 32, TICKET_MAX = 32768, BINDING_MAX = 64, PROOF_MAX = 4096, CODE_MAX = 64 };
+enum { MECHANISM_MAX = 32, TICKET_MAX = 32768, BINDING_MAX = 64, CODE_MAX = 64 };
 
 static void peer_put(struct buf *b, const struct auth_peer *p)
 {
@@ -30,7 +30,7 @@ static void peer_get(struct wire *w, struct auth_peer *p)
 	p->cb_endpoint = wire_get_str(w, BINDING_MAX);
 	p->cert = wire_get_str(w, AUTH_CERT_MAX);
 	p->cert_fault = wire_get_str(w, IPC_NAME_MAX);
-	p->cert_proof = wire_get_str(w, PROOF_MAX);
+	p->cert_proof = wire_get_str(w, AUTH_PROOF_MAX);
 }
 
 void auth_request_put(struct buf *b, const struct auth_request *r)

@@ -38,6 +38,7 @@ enum auth_result {
 
 #define AUTH_MESSAGE_MAX 32768 /* one SASL message; PRELOGIN_MAX is below it by default */
 #define AUTH_CERT_MAX 16384    /* a client's certificates in DER */
+#define AUTH_PROOF_MAX 24576 /* auth_peer.cert_proof: a handshake with two chains of certificates */
 
 /* What only the check needs of a connection; the rest is in session_facts. */
 struct auth_peer {

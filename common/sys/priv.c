@@ -83,14 +83,16 @@ static int verify(uid_t uid, gid_t gid, struct err *e)
 	return 0;
 }
 
-static int become(uid_t uid, gid_t gid, int keep_cap, struct err *e)
+enum { MORE_GROUPS = 32 };
+
+static int become(uid_t uid, gid_t gid, const gid_t *groups, size_t ngroups, int keep_cap, struct err *e)
 {
 	if (uid == 0 || gid == 0 || uid == (uid_t)-1 || gid == (gid_t)-1)
 		return err_set(e, EPERM, "won't run as user %u, group %u: neither may be 0", uid, gid);
 	if (geteuid() == 0) {
 		if (prctl(PR_SET_KEEPCAPS, keep_cap >= 0, 0, 0, 0) != 0)
 			return err_sys(e, "can't set PR_SET_KEEPCAPS");
-		if (setgroups(0, NULL) != 0)
+		if (setgroups(ngroups, groups) != 0)
 			return err_sys(e, "can't give up groups");
 		if (setresgid(gid, gid, gid) != 0)
 			return err_sys(e, "can't become group %u", gid);
@@ -100,28 +102,62 @@ static int become(uid_t uid, gid_t gid, int keep_cap, struct err *e)
 		return err_set(e, EPERM, "only root can become user %u, group %u (this is user %u)", uid, gid,
 			       getuid());
 	}
-	if (limit_caps(keep_cap, e) != 0)
-		return -1;
-	return verify(uid, gid, e);
+	return limit_caps(keep_cap, e) != 0 ? -1 : verify(uid, gid, e);
 }
 
 int priv_become(uid_t uid, gid_t gid, int keep_cap, struct err *e)
 {
-	return become(uid, gid, keep_cap, e) != 0 ? -1 : priv_harden(e);
+	return become(uid, gid, NULL, 0, keep_cap, e) != 0 ? -1 : priv_harden(e);
 }
 
 int priv_become_exec(uid_t uid, gid_t gid, struct err *e)
 {
-	return become(uid, gid, -1, e);
+	return become(uid, gid, NULL, 0, -1, e);
+}
+
+/* The number of groups, or -1. */
+static int read_groups(const char *list, gid_t out[MORE_GROUPS], struct err *e)
+{
+	struct str rest = str_c(list);
+	int n = 0;
+
+	while (rest.p) {
+		struct str word = str_trim(str_split(&rest, ' '));
+		char name[64];
+		uint32_t number = 0;
+		struct group *gr;
+
+		if (!word.n)
+			continue;
+		snprintf(name, sizeof name, "%.*s", STR_ARG(word));
+		if (!str_u32(word, &number)) {
+			gr = getgrnam(name);
+			if (gr == NULL)
+				return err_set(e, ENOENT, "there is no group \"%s\" on this system", name);
+			number = gr->gr_gid;
+		}
+		if (number == 0 || number == UINT32_MAX || n == MORE_GROUPS)
+			return err_set(e, EPERM, "won't be in group \"%s\"", name);
+		out[n++] = number;
+	}
+	return n;
+}
+
+int priv_drop_groups(const char *user, const char *groups, int keep_cap, struct err *e)
+{
+	struct priv_user u;
+	gid_t gids[MORE_GROUPS];
+	int n;
+
+	if (geteuid() != 0)
+		return limit_caps(keep_cap, e) != 0 ? -1 : priv_harden(e);
+	n = read_groups(groups, gids, e);
+	if (n < 0 || priv_lookup(user, &u, e) != 0)
+		return -1;
+	return become(u.uid, u.gid, gids, (size_t)n, keep_cap, e) != 0 ? -1 : priv_harden(e);
 }
 
 int priv_drop(const char *user, int keep_cap, struct err *e)
 {
-	struct priv_user u;
-
-	if (geteuid() != 0)
-		return limit_caps(keep_cap, e) != 0 ? -1 : priv_harden(e);
-	if (priv_lookup(user, &u, e) != 0)
-		return -1;
-	return priv_become(u.uid, u.gid, keep_cap, e);
+	return priv_drop_groups(user, "", keep_cap, e);
 }

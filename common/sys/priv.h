@@ -28,6 +28,8 @@ int priv_become_exec(uid_t uid, gid_t gid, struct err *e);
 /* For daemons: started as root, becomes user (a setting's value); started as somebody else, stays
  * that. All capabilities but keep_cap (-1: all) go either way; ends with priv_harden. */
 int priv_drop(const char *user, int keep_cap, struct err *e);
+/* The same with further groups: names or numbers, blanks between; none of them may be 0. */
+int priv_drop_groups(const char *user, const char *groups, int keep_cap, struct err *e);
 
 /* No core dumps, no ptrace by the same uid, no gain by exec. For processes that stay root, too. */
 int priv_harden(struct err *e);

@@ -21,7 +21,7 @@ struct string_list {
 	size_t n, cap;
 };
 
-static const char *const kept_env[] = {"PH_", "JOURNAL_STREAM=", "TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=",
+static const char *const kept_env[] = {"PH_", "JOURNAL_STREAM=", "TZ=", "OPENSSL_CONF=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=",
 				       "LSAN_OPTIONS="};
 
 static void make_env(struct string_list *env)

@@ -8,6 +8,8 @@
 #include "frontend/authd/signer.h"
 
 struct chain;
+struct clientcert;
+struct oauth;
 struct penalty;
 struct penalty_redis;
 struct redis;
@@ -19,9 +21,11 @@ struct authd {
 	struct jobs *jobs;
 	struct chain *chain;
 	struct penalty *penalty;
+	struct clientcert *clientcert;
 	struct redis *redis;		     /* NULL: no REDIS_URL */
 	struct penalty_redis *penalty_redis; /* NULL: LIMITS_SHARED=local */
-	struct provider *passwd; /* the one that takes SUP_PASSWD_FILE, or NULL */
+	struct oauth *oauth;		     /* NULL: no tokens are taken */
+	struct provider *passwd;	     /* the one that takes SUP_PASSWD_FILE, or NULL */
 	struct signer signer;
 	struct list requesters;
 	unsigned mechanisms; /* SASL_BIT of those that are offered */

@@ -159,6 +159,7 @@ bool cache_key_make(const struct cache *c, const struct check *ck, struct cache_
 		if (p[0] == '%' && p[1])
 			put_letter(&b, *++p, ck);
 	put_part(&b, secret_str(&ck->password));
+	put_part(&b, ck->peer.cert); /* endpoints are told of it */
 	mac = HMAC(EVP_sha256(), c->secret, sizeof(c->secret), (const uint8_t *)b.p + b.off, b.n,
 		   key->bytes, &n);
 	buf_wipe(&b);
@@ -291,6 +292,28 @@ void cache_forget(struct cache *c, struct str user)
 		drop(c, list_empty(&u->as_user)
 				? list_entry(u->as_record.next, struct entry, of_record)
 				: list_entry(u->as_user.next, struct entry, of_user));
+}
+
+void cache_drop(struct cache *c, const struct cache_key *key)
+{
+	struct entry *e = hmap_get(c->entries, key_str(key));
+
+	if (e)
+		drop(c, e);
+}
+
+void cache_doubt(struct cache *c)
+{
+	uint64_t ttl = c->set->auth_cache_ttl * 1000, now = loop_now(c->loop);
+
+	while (!list_empty(&c->bad.lru))
+		drop(c, list_entry(c->bad.lru.next, struct entry, lru));
+	list_foreach(l, &c->good.lru) {
+		struct entry *e = list_entry(l, struct entry, lru);
+
+		if (now - e->kept_ms < ttl)
+			e->kept_ms = now - ttl;
+	}
 }
 
 size_t cache_count(const struct cache *c)

@@ -41,4 +41,6 @@ void cache_keep(struct cache *c, const struct cache_key *key, const struct check
 		enum auth_result r);
 /* user: as it logs in, or the canonical name of its record; p == NULL: everything. */
 void cache_forget(struct cache *c, struct str user);
+void cache_drop(struct cache *c, const struct cache_key *key);
+void cache_doubt(struct cache *c); /* no entry is fresh any more; refusals go */
 size_t cache_count(const struct cache *c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/chain.h"
+#include "common/imap/saslname.h"
 #include "common/base/hmap.h"
 #include "common/base/log.h"
 #include "common/ipc/wire.h"
@@ -18,6 +19,7 @@ struct flight { /* a check, and all who wait for it */
 	bool forgotten;		 /* its answer is out of date when it comes */
 	bool telling;		 /* its waiters are being told: the flight is not to be touched */
 	size_t at;		 /* place in the chain */
+	uint64_t refuted;	 /* bits of the providers, by place, that were asked and said no */
 	enum auth_result so_far; /* the weightiest of those that said no */
 	enum auth_result last;	 /* what the last one said */
 	enum auth_result
@@ -50,6 +52,7 @@ struct chain *chain_new(struct authd *ad)
 
 void chain_add(struct chain *ch, struct provider *p)
 {
+	ASSERT(ch->providers.n < 64); /* flight.refuted; the settings allow each once */
 	*vec_push(&ch->providers) = p;
 }
 
@@ -75,6 +78,18 @@ unsigned chain_kinds(const struct chain *ch)
 	for (size_t i = 0; i < ch->providers.n; i++)
 		kinds |= ch->providers.a[i]->kinds;
 	return kinds;
+}
+
+unsigned chain_unsuited(const struct chain *ch)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < ch->providers.n; i++) {
+		const struct provider *p = ch->providers.a[i];
+
+		bits |= p->unsuited | (p->kinds & CHECK_BIT(CHECK_SCRAM) ? 0 : SASL_BITS_SCRAM);
+	}
+	return bits;
 }
 
 unsigned chain_pending(const struct chain *ch)
@@ -213,6 +228,18 @@ static void check_from_cache(struct check *c, const struct check *asked,
 
 /* ---- the end of a check ------------------------------------------------------------------------ */
 
+/* By whose word the entry is there has just said otherwise. */
+static bool is_refuted(const struct flight *f, const struct cache_entry *e)
+{
+	const struct chain *ch = f->chain;
+
+	for (size_t i = 0; i < ch->providers.n; i++)
+		if ((f->refuted & UINT64_C(1) << i) &&
+		    str_eq(e->provider, str_c(ch->providers.a[i]->name)))
+			return true;
+	return false;
+}
+
 static bool serve_stale(struct flight *f)
 {
 	const struct cache_entry *e;
@@ -221,6 +248,10 @@ static bool serve_stale(struct flight *f)
 	if (!f->keyed || f->forgotten || cache_find(f->chain->cache, &f->key, &e) == CACHE_NONE ||
 	    e->result != AUTH_OK)
 		return false;
+	if (is_refuted(f, e)) {
+		cache_drop(f->chain->cache, &f->key);
+		return false;
+	}
 	if (!list_empty(&f->waiters))
 		LOG(L_INFO, "kept answer used", L_S("user", f->check.user),
 		    L_S("module", e->provider));
@@ -293,6 +324,8 @@ static void next(struct flight *f)
 static void said_no(struct flight *f, enum auth_result r)
 {
 	f->last = r;
+	if (r != AUTH_TEMPFAIL)
+		f->refuted |= UINT64_C(1) << (f->at - 1);
 	if (weight(r) > weight(f->so_far))
 		f->so_far = r;
 	next(f);
@@ -329,6 +362,7 @@ static void cram_verified(struct flight *f)
 			r = AUTH_MISMATCH;
 			break;
 		case PWHASH_UNKNOWN:
+		case PWHASH_COSTLY:
 			break;
 		}
 	}
@@ -448,15 +482,26 @@ void chain_leave(struct chain_waiter *w)
 		c->provider->cancel(c->provider, c);
 }
 
-void chain_forget(struct chain *ch, struct str user)
+/* Whoever asks from now on gets an answer from after this. A check under way may turn out to be of any
+ * account, under another of its names. */
+static void withdraw_all(struct chain *ch)
 {
-	cache_forget(ch->cache, user);
-	/* A check under way may turn out to be of this account under another of its names, so all count:
-	 * whoever asks from now on gets an answer from after this. */
 	list_foreach(e, &ch->flights) {
 		struct flight *f = list_entry(e, struct flight, link);
 
 		flight_withdraw(f);
 		f->forgotten = true;
 	}
+}
+
+void chain_doubt(struct chain *ch)
+{
+	cache_doubt(ch->cache);
+	withdraw_all(ch);
+}
+
+void chain_forget(struct chain *ch, struct str user)
+{
+	cache_forget(ch->cache, user);
+	withdraw_all(ch);
 }

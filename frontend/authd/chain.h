@@ -39,6 +39,8 @@ struct chain_waiter {
 struct chain *chain_new(struct authd *ad);
 void chain_add(struct chain *ch, struct provider *p); /* behind those that are there; owned */
 void chain_free(struct chain **ch);
+/* SASL_BIT of the mechanisms that don't work for every account. */
+unsigned chain_unsuited(const struct chain *ch);
 unsigned chain_kinds(const struct chain *ch); /* CHECK_BIT of all that some provider can answer */
 void chain_counts(const struct chain *ch,
 		  struct buf *out);		/* appends wire_count pairs for posthousectl */
@@ -48,3 +50,6 @@ void chain_leave(struct chain_waiter *w); /* no longer interested; NULL flight i
 /* What is known of this user, by any of its names, is out of date (user.p == NULL: of all): the cache
  * forgets it, and what is under way is not put into it. */
 void chain_forget(struct chain *ch, struct str user);
+/* News may have been missed: what is kept is not used without asking again, but still where nobody can be
+ * asked. */
+void chain_doubt(struct chain *ch);

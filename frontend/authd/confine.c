@@ -3,13 +3,17 @@
 #include <fcntl.h>
 #include "common/base/ensure.h"
 #include "common/sys/sandbox.h"
+#include "frontend/authd/authlib_provider.h"
 #include "frontend/authd/http_provider.h"
+#include "frontend/authd/oauth/oauth.h"
 #include "frontend/authd/redis_service.h"
 
 /* Each adds what it needs, as the settings say. Unix sockets need nothing: Landlock lets them pass. */
 static void (*const needs[])(const struct settings *set, struct confine_needs *n) = {
 	http_provider_needs,
 	redis_service_needs,
+	authlib_provider_needs,
+	oauth_needs,
 };
 
 /* Whole directories, since these files are replaced by renaming (and resolv.conf is often a link). The
@@ -34,9 +38,20 @@ static size_t add_rules(struct sandbox_rule *rules, size_t n, const char *const 
 	return n;
 }
 
+static size_t add_directory_of(struct sandbox_rule *rules, size_t n, const char *file)
+{
+	size_t slash = str_rfind(str_c(file), '/');
+	char *dir = file[slash] ? str_dup(str_mem(file, slash ? slash : 1)) : xstrdup(".");
+	const char *one = dir;
+
+	n = add_rules(rules, n, &one, 1);
+	free(dir);
+	return n;
+}
+
 int confine(const struct settings *set, int rundir, struct err *e)
 {
-	struct sandbox_rule rules[1 + ARRAY_LEN(name_files) + ARRAY_LEN(trust_files)] = {
+	struct sandbox_rule rules[2 + ARRAY_LEN(name_files) + ARRAY_LEN(trust_files)] = {
 		{rundir, SANDBOX_READ}};
 	struct confine_needs n = {false};
 	size_t nrules = 1;
@@ -48,6 +63,8 @@ int confine(const struct settings *set, int rundir, struct err *e)
 		nrules = add_rules(rules, nrules, name_files, ARRAY_LEN(name_files));
 	if (n.trust)
 		nrules = add_rules(rules, nrules, trust_files, ARRAY_LEN(trust_files));
+	if (n.file)
+		nrules = add_directory_of(rules, nrules, n.file);
 	rc = sandbox_fs(rules, nrules, !n.tcp, e);
 	for (size_t i = 1; i < nrules; i++)
 		close(rules[i].fd);

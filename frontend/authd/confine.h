@@ -4,9 +4,10 @@
 #include "common/config/settings.h"
 
 struct confine_needs {
-	bool tcp;   /* connections to other hosts */
-	bool names; /* the files by which libc looks host names up */
-	bool trust; /* the system's certificate authorities */
+	bool tcp;	  /* connections to other hosts */
+	bool names;	  /* the files by which libc looks names up, of hosts and of users */
+	bool trust;	  /* the system's certificate authorities */
+	const char *file; /* one that is read again when it changes: its directory; NULL: none */
 };
 /* Before any thread starts. Only rundir (stays the caller's) and what is needed can be opened from then
  * on. -1: e says why it can't be done; e->code is ENOSYS where the kernel can't. */

@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "frontend/authd/account.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/master.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/penalty_redis.h"
 #include "frontend/authd/requests.h"
@@ -70,8 +71,8 @@ static void refuse(struct exchange *x, enum auth_result r)
 				.provider = x->by};
 	struct str proof = x->m.password.n ? secret_str(&x->m.password) : STR_NONE;
 
-	if (a.user.n > IPC_NAME_MAX)
-		a.user = STR_NONE;
+	if (!a.user.p || a.user.n > IPC_NAME_MAX)
+		a.user = STR("");
 	if (r != AUTH_TEMPFAIL && r != AUTH_DISABLED)
 		a.delay_ms = (uint32_t)ad->set->login_failure_delay;
 	if (counts_as_guess(r) && penalty_failed(ad->penalty, a.user, x->facts.rip, proof))
@@ -110,19 +111,6 @@ static void admit(struct exchange *x)
 	exchange_free(x);
 }
 
-/* Who it is, is proven. */
-static void proven(struct exchange *x)
-{
-	if (x->after != AUTH_OK)
-		refuse(x, x->after);
-	else if (x->m.authzid.n && !str_eq(x->m.authzid, x->m.authcid))
-		refuse(x, AUTH_MISMATCH); /* nobody may act for another account */
-	else
-		admit(x);
-}
-
-/* ---- asking ------------------------------------------------------------------------------------ */
-
 static void copy_record(struct exchange *x, const struct user_record *r)
 {
 	struct arena *a = &x->m.arena;
@@ -136,6 +124,107 @@ static void copy_record(struct exchange *x, const struct user_record *r)
 					 .options = arena_str(a, r->options),
 					 .mailhost = arena_str(a, r->mailhost)};
 }
+
+static struct str full_name(struct exchange *x, struct str user)
+{
+	const char *domain = x->m.set->defdomain;
+
+	if (str_find(user, '@') != user.n)
+		domain = "";
+	return str_c(arena_printf(&x->m.arena, "%.*s%s", STR_ARG(user), domain));
+}
+
+/* ---- for whom ---------------------------------------------------------------------------------- */
+
+static void not_from_here(struct exchange *x)
+{
+	/* To the client it is a wrong password: who has stolen one doesn't learn that it is right. */
+	LOG(L_WARN, "network not allowed", L_S("user", x->user), L_S("ip", x->facts.rip),
+	    L_S("session", x->facts.session));
+	x->text = STR_NONE;
+	refuse(x, AUTH_MISMATCH);
+}
+
+/* With MASTER_SEPARATOR the name says both. */
+static void split_login(struct exchange *x, struct str *login)
+{
+	struct str user, master;
+
+	*login = x->m.authcid;
+	if (x->m.kind == CHECK_TRUSTED || !master_split(x->m.set, x->m.authcid, &user, &master))
+		return;
+	*login = master;
+	if (!x->m.authzid.n || str_eq(x->m.authzid, x->m.authcid))
+		x->m.authzid = user;
+}
+
+static void on_target(struct chain_waiter *w, enum auth_result r, const struct check *c)
+{
+	struct exchange *x = container_of(w, struct exchange, waiter);
+
+	x->state = X_BUSY;
+	x->by = arena_str(&x->m.arena, c->by);
+	if (r == AUTH_OK) {
+		copy_record(x, &c->record);
+		LOG(L_INFO, "master login", L_S("user", x->record.user), L_S("master", x->user),
+		    L_S("ip", x->facts.rip), L_S("session", x->facts.session));
+		admit(x);
+		return;
+	}
+	x->text = arena_str(&x->m.arena, c->text);
+	if (r == AUTH_UNKNOWN || r == AUTH_IMPOSSIBLE || r == AUTH_MISMATCH) {
+		r = AUTH_DISABLED;
+		x->text = STR("There is no such account to act for.");
+	}
+	refuse(x, r);
+}
+
+static void act_for(struct exchange *x, struct str target)
+{
+	struct authd *ad = x->from->authd;
+	struct chain_query q = {.kind = CHECK_TRUSTED,
+				.user = target,
+				.mechanism = str_c(sasl_name(x->m.mech->id)),
+				.attempt = x->attempt,
+				.facts = &x->facts,
+				.peer = &x->peer};
+	const char *text = "";
+	enum auth_result r = account_valid(&x->record, &text);
+
+	if (r == AUTH_OK && !master_is(ad->set, x->user, &x->record, x->m.mech->id)) {
+		LOG(L_WARN, "no master", L_S("user", x->user), L_S("authzid", target),
+		    L_S("ip", x->facts.rip), L_S("session", x->facts.session));
+		r = AUTH_DISABLED;
+		text = "This account may not act for others.";
+	}
+	if (r != AUTH_OK) {
+		x->text = str_c(text);
+		refuse(x, r);
+		return;
+	}
+	x->state = X_CHAIN;
+	x->waiter.done = on_target;
+	chain_ask(ad->chain, &q, &x->waiter);
+}
+
+/* Who it is, is proven. */
+static void proven(struct exchange *x)
+{
+	struct str target = x->m.authzid.n ? full_name(x, x->m.authzid) : x->user;
+
+	if (x->after != AUTH_OK)
+		refuse(x, x->after);
+	else if (!account_from_here(&x->record, x->facts.rip))
+		not_from_here(x);
+	else if (str_eq(target, x->user) || str_eq(target, x->record.user))
+		admit(x);
+	else if (!username_valid(target))
+		refuse(x, AUTH_MISMATCH);
+	else
+		act_for(x, target);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------ */
 
 static void run(struct exchange *x, enum mech_step step);
 
@@ -195,27 +284,20 @@ static void ask_now(void *ctx)
 	chain_ask(ch, &q, &x->waiter);
 }
 
-static struct str full_name(struct exchange *x, struct str user)
-{
-	const char *domain = x->m.set->defdomain;
-
-	if (str_find(user, '@') != user.n)
-		domain = "";
-	return str_c(arena_printf(&x->m.arena, "%.*s%s", STR_ARG(user), domain));
-}
-
 static void ask(struct exchange *x)
 {
 	struct authd *ad = x->from->authd;
+	struct str login;
 	uint64_t wait;
 
-	if (!username_valid(x->m.authcid)) {
+	split_login(x, &login);
+	if (!username_valid(login)) {
 		struct check none = {.kind = x->m.kind};
 
 		checked(x, AUTH_UNKNOWN, &none);
 		return;
 	}
-	x->user = full_name(x, x->m.authcid);
+	x->user = full_name(x, login);
 	wait = penalty_wait(ad->penalty, x->user, x->facts.rip);
 	if (wait == 0) {
 		ask_now(x);

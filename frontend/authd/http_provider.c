@@ -3,6 +3,8 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/io/loop.h"
+#include "common/sys/tlspolicy.h"
+#include "frontend/authd/clientcert.h"
 #include "frontend/authd/http_json.h"
 #include "frontend/authd/http_nginx.h"
 #include "frontend/authd/http_pool.h"
@@ -13,6 +15,7 @@ struct http_provider {
 	struct provider provider;
 	struct loop *loop;
 	const struct settings *set;
+	const struct clientcert *certs;
 	struct http_client *client;
 	struct http_pool *pool;
 	struct buf headers; /* HTTP_AUTH_HEADERS, one per line */
@@ -127,11 +130,29 @@ static void ask(struct http_work *w)
 	w->ask = http_pool_ask(w->hp->pool, &w->request, !w->hp->json, &ops, w);
 }
 
+static void describe(struct http_work *w, struct http_client_cert *cert)
+{
+	struct http_provider *hp = w->hp;
+	struct clientcert_facts f;
+
+	if (!hp->certs || !w->check->facts.tls || tlspolicy_verify(hp->set) == TLSPOLICY_NONE)
+		return;
+	clientcert_describe(hp->certs, &w->check->peer, &f, &w->check->arena);
+	*cert = (struct http_client_cert){.verify = f.verify,
+					  .subject = f.subject,
+					  .issuer = f.issuer,
+					  .serial = f.serial,
+					  .fingerprint = f.fingerprint};
+	if (hp->set->http_auth_pass_cert)
+		cert->pem = f.pem;
+}
+
 static int fill(struct http_work *w, struct err *e)
 {
 	struct http_client_cert cert = {.verify = STR_NONE};
 	struct buf *b = &w->lines;
 
+	describe(w, &cert);
 	if (!w->hp->json) {
 		http_nginx_request(b, w->check, &cert);
 		return 0;
@@ -217,7 +238,8 @@ static int read_headers(struct http_provider *hp, struct err *e)
 		rest = str_from(rest, n + (bar == rest.p + n ? 3 : 1));
 		if (!line.n)
 			continue;
-		if (str_find(line, ':') == line.n || line.p[0] == ':')
+		if (str_find(line, ':') == line.n || line.p[0] == ':' ||
+		    str_find(line, '\r') < line.n)
 			return err_set(
 				e, EINVAL,
 				"HTTP_AUTH_HEADERS: \"Name: value\" is wanted, with \" | \" between two of them");
@@ -260,7 +282,8 @@ struct provider *http_provider_new(struct loop *l, const struct settings *set,
 	hp->provider = (struct provider){
 		.name = "http",
 		.kinds = CHECK_BIT(CHECK_PASSWORD) | CHECK_BIT(CHECK_CRAM) |
-			 CHECK_BIT(CHECK_TRUSTED) | (hp->json ? CHECK_BIT(CHECK_SCRAM) : 0),
+			 CHECK_BIT(CHECK_TRUSTED) |
+			 (hp->json && set->http_auth_scram ? CHECK_BIT(CHECK_SCRAM) : 0),
 		.start = start,
 		.cancel = cancel,
 		.free = free_provider,
@@ -270,4 +293,9 @@ struct provider *http_provider_new(struct loop *l, const struct settings *set,
 		return NULL;
 	}
 	return &hp->provider;
+}
+
+void http_provider_certs(struct provider *p, const struct clientcert *c)
+{
+	container_of(p, struct http_provider, provider)->certs = c;
 }

@@ -4,6 +4,7 @@
 #include "common/config/settings.h"
 #include "frontend/authd/provider.h"
 
+struct clientcert;
 struct confine_needs;
 struct loop;
 
@@ -21,3 +22,5 @@ void http_files_wipe(struct http_files *f);
 /* NULL: the settings name no endpoint, or one that is no URL. */
 struct provider *http_provider_new(struct loop *l, const struct settings *set,
 				   const struct http_files *f, struct err *e);
+/* Where client certificates are asked for, the endpoints are told what they say. */
+void http_provider_certs(struct provider *p, const struct clientcert *c);

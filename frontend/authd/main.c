@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* authd: checks passwords, signs tickets. Started by frontend main; descriptor 3 is the link to it. */
+#include <openssl/crypto.h>
 #include <signal.h>
 #include "common/base/log.h"
 #include "common/io/jobs.h"
@@ -7,18 +8,23 @@
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "frontend/authd/authd.h"
+#include "frontend/authd/authlib_provider.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/clientcert.h"
 #include "frontend/authd/confine.h"
 #include "frontend/authd/http_provider.h"
+#include "frontend/authd/oauth/oauth.h"
 #include "frontend/authd/passwd_provider.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/penalty_redis.h"
+#include "frontend/authd/pwhash.h"
 #include "frontend/authd/redis_provider.h"
 #include "frontend/authd/redis_service.h"
 #include "frontend/authd/requests.h"
 #include "frontend/authd/revoke.h"
 #include "frontend/authd/revoke_redis.h"
 #include "frontend/authd/sasl/mech.h"
+#include "frontend/authd/trustfiles.h"
 
 enum { SUP_FD = 3 };
 
@@ -28,7 +34,7 @@ static _Noreturn void fail(const char *what, const char *why)
 	exit(1);
 }
 
-/* No thread has started yet: the workers' links come behind this. */
+/* No thread has started yet: the workers' links and the passwd-file come behind this. */
 static void lock_in(struct authd *ad, int rundir)
 {
 	struct err e;
@@ -82,6 +88,13 @@ static int on_revoke(struct authd *ad, struct link_msg *m)
 	return 0;
 }
 
+static unsigned fds_of(uint16_t type)
+{
+	if (type == SUP_REVOKE || type == SUP_COUNTS_WANTED)
+		return 0;
+	return type == SUP_TRUST ? 2 : 1;
+}
+
 static void send_counts(struct authd *ad)
 {
 	struct buf b = BUF_INIT;
@@ -96,9 +109,8 @@ static void send_counts(struct authd *ad)
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	struct authd *ad = ctx;
-	bool plain = m->type == SUP_REVOKE || m->type == SUP_COUNTS_WANTED;
 
-	if (m->nfds != (plain ? 0 : 1))
+	if (m->nfds != fds_of(m->type))
 		return -1;
 	switch (m->type) {
 	case SUP_COUNTS_WANTED:
@@ -111,12 +123,17 @@ static int on_msg(void *ctx, struct link_msg *m)
 			return -1;
 		lock_in(ad, take_fd(m));
 		connect_redis(ad);
+		oauth_start(ad->oauth);
 		link_send(ad->sup, SUP_READY, STR(""), NULL, 0);
 		return 0;
 	case SUP_PASSWD_FILE:
-		if (ad->passwd && passwd_provider_load(ad->passwd, m->fds[0]))
-			revoke_all_cached(ad, "passwd-file");
+		if (ad->passwd)
+			passwd_provider_load(ad->passwd, m->fds[0]);
 		return 0;
+	case SUP_TRUST:
+		return trustfiles_take(ad->clientcert, m->fds);
+	case SUP_SERVER_CERTS:
+		return trustfiles_take_servers(ad->clientcert, m->fds[0]);
 	case SUP_AUTHD_LINK:
 		return add_worker(ad, m);
 	default:
@@ -131,20 +148,41 @@ static void on_close(void *ctx, const char *why)
 	loop_stop(ad->loop);
 }
 
-static struct provider *make_provider(struct authd *ad, struct str name, const struct http_files *files)
+static void offer_mechanisms(struct authd *ad)
+{
+	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain), chain_unsuited(ad->chain));
+}
+
+static void passwd_loaded(void *ctx)
+{
+	struct authd *ad = ctx;
+	unsigned before = ad->mechanisms;
+
+	revoke_doubt(ad, "passwd-file");
+	offer_mechanisms(ad);
+	if (ad->mechanisms != before)
+		requests_tell_mechanisms(ad);
+}
+
+static struct provider *make_provider(struct authd *ad, struct str name,
+				      const struct http_files *files)
 {
 	struct provider *p = NULL;
 	struct err e;
 
 	err_set(&e, EINVAL, "%.*s is no module", STR_ARG(name));
 	if (str_eq(name, STR("passwd-file")))
-		p = ad->passwd = passwd_provider_new(ad->set);
+		p = ad->passwd = passwd_provider_new(ad->loop, ad->set, passwd_loaded, ad);
 	else if (str_eq(name, STR("http")))
 		p = http_provider_new(ad->loop, ad->set, files, &e);
 	else if (str_eq(name, STR("redis")))
 		p = redis_provider_new(ad);
+	else if (str_eq(name, STR("authlib")) || str_eq(name, STR("authdaemon")))
+		p = authlib_provider_new(ad->loop, ad->set, ad->jobs);
 	if (!p)
 		fail("AUTHMODULES", e.text);
+	if (str_eq(name, STR("http")))
+		http_provider_certs(p, ad->clientcert);
 	return p;
 }
 
@@ -158,7 +196,22 @@ static void make_providers(struct authd *ad, const struct http_files *files)
 		if (name.n)
 			chain_add(ad->chain, make_provider(ad, name, files));
 	}
-	ad->mechanisms = mech_possible(ad->set, chain_kinds(ad->chain));
+	offer_mechanisms(ad);
+}
+
+static void make_oauth(struct authd *ad)
+{
+	struct err e;
+
+	ad->oauth = oauth_new(ad->loop, ad->jobs, ad->set, &e);
+	if (!ad->oauth && e.text[0])
+		fail("access tokens", e.text);
+}
+
+static void limit_hashes(const struct settings *set)
+{
+	pwhash_limit(&(struct pwhash_limits){.rounds = set->pwhash_rounds_max,
+					     .memory_kib = set->pwhash_memory_max * 1024});
 }
 
 static unsigned thread_count(const struct settings *set)
@@ -185,20 +238,26 @@ int main(int argc, char **argv)
 	struct err e;
 
 	mode = main_init(argc, argv, "authd", &set);
-	if (redis_service_check(&set, &e))
+	if (redis_service_check(&set, &e) || oauth_settings_check(&set, &e) ||
+	    mech_settings_check(&set, &e))
 		fail("settings", e.text);
 	if (http_files_read(&files, &set, &e))
 		fail("settings", e.text);
 	if (mode == MAIN_CHECK)
 		return 0;
-	if (priv_drop(set.auth_user, -1, &e))
+	/* Reads openssl.cnf while files can still be opened. */
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+	if (priv_drop_groups(set.auth_user, set.auth_groups, -1, &e))
 		fail("privileges", e.text);
 	ad.set = &set;
 	ad.loop = loop_new();
 	ad.jobs = jobs_new(ad.loop, thread_count(&set));
+	ad.clientcert = clientcert_new();
 	ad.chain = chain_new(&ad);
 	ad.penalty = penalty_new(ad.loop, &set);
 	list_init(&ad.requesters);
+	limit_hashes(&set);
+	make_oauth(&ad);
 	make_providers(&ad, &files);
 	http_files_wipe(&files);
 	ad.sup = link_new(ad.loop, SUP_FD, 64, &ops, &ad);

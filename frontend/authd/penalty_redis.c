@@ -10,7 +10,6 @@ enum { COUNT_MAX = 1000000 };
 
 struct penalty_redis {
 	struct authd *authd;
-	struct redis_sub *sub;
 	char *channel;
 };
 
@@ -130,18 +129,6 @@ struct penalty_redis *penalty_redis_new(struct authd *ad)
 	buf_printf(&b, "%sfail", ad->set->redis_prefix);
 	p->channel = xstrdup(buf_cstr(&b));
 	buf_deinit(&b);
-	p->sub = redis_subscribe(ad->redis, str_c(p->channel), on_message, p);
+	redis_subscribe(ad->redis, str_c(p->channel), on_message, p);
 	return p;
-}
-
-void penalty_redis_free(struct penalty_redis **pr)
-{
-	struct penalty_redis *p = *pr;
-
-	if (!p)
-		return;
-	redis_unsubscribe(&p->sub);
-	free(p->channel);
-	free(p);
-	*pr = NULL;
 }

@@ -11,8 +11,8 @@
 struct authd;
 struct penalty_redis;
 
-struct penalty_redis *penalty_redis_new(struct authd *ad); /* with ad->redis and ad->penalty */
-void penalty_redis_free(struct penalty_redis **pr);
+struct penalty_redis *
+penalty_redis_new(struct authd *ad); /* with ad->redis and ad->penalty, as long as they */
 /* p may be NULL in both: limits are not shared. */
 void penalty_redis_report(struct penalty_redis *p, struct str user, struct str rip);
 void penalty_redis_forgive(struct penalty_redis *p, struct str user);

@@ -68,6 +68,8 @@ struct provider {
 	/* Nobody waits any more; check_done must still come, soon. May be NULL. */
 	void (*cancel)(struct provider *p, struct check *c);
 	void (*free)(struct provider *p);
+	/* SASL_BIT of mechanisms that would fail for some, or perhaps some, of its accounts. */
+	unsigned unsuited;
 };
 
 /* The provider is done with c, which may be freed at once. May be called from within start. */

@@ -2,6 +2,7 @@
 #include "frontend/authd/redis_provider.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/imap/saslname.h"
 #include "common/io/redis.h"
 #include "frontend/authd/redis_answer.h"
 
@@ -137,6 +138,8 @@ struct provider *redis_provider_new(struct authd *ad)
 		.name = "redis",
 		.kinds = CHECK_BIT(CHECK_PASSWORD) | CHECK_BIT(CHECK_CRAM) |
 			 CHECK_BIT(CHECK_SCRAM) | CHECK_BIT(CHECK_TRUSTED),
+		/* What is in there is not known; most have crypt(3)'s hashes. */
+		.unsuited = SASL_BITS_SCRAM,
 		.start = start,
 		.cancel = cancel,
 		.free = provider_free,

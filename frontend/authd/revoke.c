@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "common/ipc/supervise.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/oauth/oauth.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/redis_service.h"
 
@@ -19,6 +20,7 @@ void revoke_user(struct authd *ad, struct str user, const char *why)
 	LOG(L_INFO, "account revoked", L_S("user", user), L_C("by", why));
 	redis_service_changed(ad);
 	chain_forget(ad->chain, user);
+	oauth_forget(ad->oauth, user);
 	penalty_forgive(ad->penalty, user);
 	wire_u64(&b, (uint64_t)clock_wall_ms());
 	wire_str(&b, user);
@@ -26,8 +28,9 @@ void revoke_user(struct authd *ad, struct str user, const char *why)
 	buf_deinit(&b);
 }
 
-void revoke_all_cached(struct authd *ad, const char *why)
+void revoke_doubt(struct authd *ad, const char *why)
 {
-	LOG(L_INFO, "kept answers dropped", L_C("by", why));
-	chain_forget(ad->chain, STR_NONE);
+	LOG(L_INFO, "kept answers in doubt", L_C("by", why));
+	chain_doubt(ad->chain);
+	oauth_forget(ad->oauth, STR_NONE);
 }

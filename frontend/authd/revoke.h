@@ -9,5 +9,6 @@
 
 /* why: for the log. user: as users log in, or canonical. */
 void revoke_user(struct authd *ad, struct str user, const char *why);
-/* Somebody may have been missed (a gap in the news): the cache forgets everybody; sessions stay. */
-void revoke_all_cached(struct authd *ad, const char *why);
+/* Somebody may have been missed (a gap in the news, a new passwd-file): everybody is asked for again, and
+ * what is kept is for when nobody can be asked; sessions stay. */
+void revoke_doubt(struct authd *ad, const char *why);

@@ -13,7 +13,7 @@ struct listener {
 
 static void begun(struct listener *l)
 {
-	revoke_all_cached(l->authd, l->before ? "redis: subscribed anew" : "redis: subscribed");
+	revoke_doubt(l->authd, l->before ? "redis: subscribed anew" : "redis: subscribed");
 	if (l->before)
 		redis_service_changed(l->authd);
 	l->before = true;

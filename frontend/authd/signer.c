@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/signer.h"
 #include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 void signer_rundir(struct signer *s, int dirfd)
 {
@@ -44,4 +46,14 @@ bool signer_ticket(struct signer *s, struct buf *out, const uint8_t nonce[TICKET
 		return false;
 	ticket_make(out, s->key, nonce, r, f);
 	return true;
+}
+
+bool signer_derive(struct signer *s, struct str label, uint8_t out[32])
+{
+	unsigned n = 0;
+
+	if (s->rundir < 0 || !load(s))
+		return false;
+	return HMAC(EVP_sha256(), s->key, sizeof(s->key), (const unsigned char *)label.p, label.n,
+		    out, &n) != NULL;
 }

@@ -3,6 +3,7 @@
 #include "common/base/log.h"
 #include "frontend/login/proxied.h"
 #include "frontend/login/session.h"
+#include "frontend/login/tlsctx.h"
 
 static void refuse(const struct arrival *a, const char *text)
 {
@@ -68,7 +69,7 @@ void door_arrived(struct worker *w, struct arrival *a)
 	if (rule.has_max)
 		max = rule.max;
 	a->counted = client && !netlist_has(&w->exempt, &ip);
-	if (a->tls && !w->tls) {
+	if (a->tls && !tlsctx_get(w->tls)) {
 		refuse(a, "");
 	} else if (!rule.allow) {
 		denied(w, a, &rule);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* login: a login worker. Started by frontend main; descriptor 3 is the link to it. */
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include "common/base/log.h"

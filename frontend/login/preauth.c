@@ -6,6 +6,7 @@
 #include "common/imap/args.h"
 #include "common/imap/reply.h"
 #include "frontend/login/login.h"
+#include "frontend/login/tlsctx.h"
 
 struct command {
 	const char *name;
@@ -131,7 +132,7 @@ static void run_starttls(struct session *s)
 		bad(s, session_secure(s) ? "TLS is in use already." : "STARTTLS is not offered.");
 		return;
 	}
-	if (!s->worker->tls) {
+	if (!tlsctx_get(s->worker->tls)) {
 		imap_put_tagged(out(s), s->parser.tag, "NO [UNAVAILABLE] No certificate.");
 		return;
 	}

@@ -2,9 +2,12 @@
 #include "frontend/login/session.h"
 #include "common/base/log.h"
 #include "common/imap/reply.h"
+#include "common/sys/tlspolicy.h"
 #include "frontend/login/login.h"
 #include "frontend/login/preauth.h"
 #include "frontend/login/tlsconn.h"
+#include "frontend/login/tlsctx.h"
+#include "frontend/login/tlspeer.h"
 
 enum { LINGER_MS = 2000, IN_MIN = 4096 };
 
@@ -143,16 +146,18 @@ static bool on_shaken_starttls(void *ctx)
 
 static void push_tls(struct session *s, tlsconn_shaken_fn *shaken)
 {
-	s->tls = tlsconn_new(s->worker->tls, conn_fd(s->conn), shaken, s);
+	s->tls = tlsconn_new(tlsctx_get(s->worker->tls), conn_fd(s->conn), shaken, s);
+	s->tls->local_ip = s->lip;
 	conn_push_layer(s->conn, tlsconn_layer(s->tls));
 }
 
 int session_start_tls(struct session *s)
 {
 	conn_flush(s->conn);
-	if (conn_queued(s->conn) || !s->worker->tls)
+	if (conn_queued(s->conn) || !tlsctx_get(s->worker->tls))
 		return -1;
 	push_tls(s, on_shaken_starttls);
+	SSL_set_min_proto_version(s->tls->ssl, tlspolicy_starttls_version(s->worker->set));
 	return 0;
 }
 
@@ -264,7 +269,7 @@ void session_put_caps(const struct session *s, struct buf *out)
 	struct imap_caps c = {
 		.state = session_secure(s) ? IMAP_CAPS_TLS : IMAP_CAPS_PLAIN,
 		.literal_minus = strcmp(set->imap_literal, "minus") == 0,
-		.starttls = set->imapdstarttls && s->worker->tls,
+		.starttls = set->imapdstarttls && tlsctx_get(s->worker->tls),
 		.login_disabled = !session_may_login(s),
 		.mechanisms = session_mechanisms(s),
 		.filter = str_c(set->imap_capability),
@@ -295,6 +300,8 @@ void session_peer(const struct session *s, enum sasl_id mechanism, struct auth_p
 	const struct proxied *x = s->proxied;
 
 	*p = (struct auth_peer){.proxied = x != NULL};
+	if (s->tls)
+		tlspeer_fill(s->tls, s->worker->tls, mechanism, p, a);
 	if (!x)
 		return;
 	p->proxy_addr = str_c(x->addr);
@@ -311,6 +318,8 @@ unsigned session_mechanisms(const struct session *s)
 
 	if (!s->tls)
 		bits &= ~(SASL_BITS_PLUS | SASL_BIT(SASL_EXTERNAL));
+	else if (!tlspeer_external(s->tls, s->worker->set))
+		bits &= ~SASL_BIT(SASL_EXTERNAL);
 	return bits;
 }
 

@@ -3,7 +3,8 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 #include "common/base/ensure.h"
-#include "frontend/login/tlsctx.h"
+#include "common/sys/tlscert.h"
+#include "frontend/login/tlspeer.h"
 #include "frontend/login/tlsrec.h"
 
 /*
@@ -84,8 +85,8 @@ static const BIO_METHOD *bio_method(void)
  * Each record under TLS 1.3 keys shows its inner type once. Behind Finished and KeyUpdate (RFC 8446
  * 4.4.4, 4.6.3) that direction goes on under new keys, from record 0.
  */
-static void count_records(int write, int version, int type, const void *p, size_t n, SSL *ssl,
-			  void *arg)
+static void on_message(int write, int version, int type, const void *p, size_t n, SSL *ssl,
+		       void *arg)
 {
 	struct tlsconn *t = arg;
 	uint64_t *count = write ? &t->records_out : &t->records_in;
@@ -96,6 +97,8 @@ static void count_records(int write, int version, int type, const void *p, size_
 	else if (type == SSL3_RT_HANDSHAKE && n &&
 		 (message[0] == SSL3_MT_FINISHED || message[0] == SSL3_MT_KEY_UPDATE))
 		*count = 0;
+	if (t->peer && type == SSL3_RT_HANDSHAKE && !t->shaken)
+		tlspeer_message(t->peer, ssl, write, str_mem(p, n));
 }
 
 static ssize_t layer_read(struct conn_layer *l, void *p, size_t n)
@@ -164,19 +167,25 @@ struct tlsconn *tlsconn_new(SSL_CTX *tls, int fd, tlsconn_shaken_fn *on_shaken, 
 	struct tlsconn *t = xcalloc(1, sizeof(*t));
 	BIO *b = BIO_new(bio_method());
 
-	t->layer = (struct conn_layer){.read = layer_read, .write = layer_write, .pending = layer_pending,
-				       .shutdown = layer_shutdown, .free = layer_free};
+	t->layer = (struct conn_layer){.read = layer_read,
+				       .write = layer_write,
+				       .pending = layer_pending,
+				       .shutdown = layer_shutdown,
+				       .free = layer_free};
 	t->fd = fd;
 	t->recv_max = 16384;
 	t->on_shaken = on_shaken;
 	t->ctx = ctx;
 	t->ssl = SSL_new(tls);
 	ASSERT(b && t->ssl);
+	if (SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE)
+		t->peer = tlspeer_new();
 	BIO_set_data(b, t);
 	BIO_set_init(b, 1);
 	SSL_set_bio(t->ssl, b, b);
 	SSL_set_accept_state(t->ssl);
-	SSL_set_msg_callback(t->ssl, count_records);
+	SSL_set_msg_callback(t->ssl, on_message);
+	SSL_set_app_data(t->ssl, t);
 	SSL_set_msg_callback_arg(t->ssl, t);
 	return t;
 }
@@ -192,6 +201,7 @@ void tlsconn_free(struct tlsconn **tp)
 	if (out.of == t)
 		out.n = 0;
 	SSL_free(t->ssl);
+	tlspeer_free(&t->peer);
 	buf_deinit(&t->rest);
 	buf_deinit(&t->out);
 	free(t);
@@ -211,12 +221,16 @@ struct tlsconn *tlsconn_release(struct tlsconn *old, int fd)
 	old->released = true;
 	old->ssl = NULL;
 	old->rest = old->out = BUF_INIT;
+	old->peer = NULL;
+	tlspeer_free(&t->peer);
+	t->local_ip = NULL;
 	t->fd = fd;
 	t->owed = 0;
 	t->recv_max = UINT16_MAX;
 	t->on_shaken = NULL;
 	BIO_set_data(SSL_get_rbio(t->ssl), t);
 	SSL_set_msg_callback_arg(t->ssl, t);
+	SSL_set_app_data(t->ssl, t);
 	return t;
 }
 
@@ -332,7 +346,7 @@ static ssize_t step(struct tlsconn *t, void *p, size_t n)
 		t->eof = true;
 		return 0;
 	default:
-		t->error = tlsctx_error();
+		t->error = tlscert_error();
 		errno = EPROTO;
 		return -1;
 	}
@@ -444,7 +458,7 @@ int tlsconn_send(struct tlsconn *t, const void *p, size_t n)
 		int r = SSL_write(t->ssl, at, n > TLSCONN_BATCH ? TLSCONN_BATCH : (int)n);
 
 		if (r <= 0) {
-			t->error = tlsctx_error();
+			t->error = tlscert_error();
 			if (out.of == t)
 				out.n = 0;
 			errno = EPROTO;

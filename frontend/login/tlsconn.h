@@ -8,6 +8,8 @@
 #include <openssl/ssl.h>
 #include "common/io/conn.h"
 
+struct tlspeer;
+
 #define TLSCONN_BATCH 65536 /* plain bytes that one read or write moves at most */
 
 typedef bool tlsconn_shaken_fn(void *ctx);
@@ -16,16 +18,19 @@ struct tlsconn {
 	struct conn_layer layer;
 	SSL *ssl;
 	int fd;
-	bool shaken;     /* the handshake is over */
-	bool eof;        /* the socket has no more */
-	bool released;   /* tlsconn_release: the layer is an empty shell that owns nothing */
-	bool held;       /* the handshake's end waits in out for the owner's first words */
+	bool shaken;   /* the handshake is over */
+	bool eof;      /* the socket has no more */
+	bool released; /* tlsconn_release: the layer is an empty shell that owns nothing */
+	bool held;     /* the handshake's end waits in out for the owner's first words */
 	uint16_t recv_max;
-	uint32_t owed;   /* bytes that are encrypted in out, but not yet reported as written */
+	uint32_t owed;	 /* bytes that are encrypted in out, but not yet reported as written */
 	struct buf rest; /* received, not yet given to OpenSSL: mostly the beginning of a record */
-	struct buf out;  /* records that the socket did not take yet */
+	struct buf out;	 /* records that the socket did not take yet */
 	uint64_t records_in, records_out; /* under the keys in use (for handing them over) */
 	const char *error;
+	const char
+		*local_ip; /* printable, of the server's side: the owner sets it, for tlsctx_find */
+	struct tlspeer *peer; /* what is kept of the handshake for client certificates, or NULL */
 	tlsconn_shaken_fn *on_shaken;
 	void *ctx;
 };

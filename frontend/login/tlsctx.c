@@ -1,99 +1,268 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/login/tlsctx.h"
 #include <openssl/err.h>
-#include <openssl/pem.h>
+#include "common/base/ensure.h"
+#include "common/base/hmap.h"
+#include "common/base/log.h"
+#include "common/ipc/certs.h"
+#include "common/sys/tlspolicy.h"
+#include "frontend/login/tickets.h"
+#include "frontend/login/tlsconn.h"
 
-const char *tlsctx_error(void)
+enum { CA_NAMES_MAX = 4096 };
+
+struct tlsctx {
+	const struct settings *set;
+	SSL_CTX *ctx;
+	struct tlscert def;
+	struct hmap *names; /* struct tlscert */
+	struct tickets tickets;
+	X509_STORE *trust;
+	STACK_OF(X509_NAME) * authorities; /* named to clients */
+};
+
+/* ---- which certificate ---------------------------------------------------------------------- */
+
+static const struct tlscert *by_host(const struct tlsctx *t, const char *name)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_error());
+	char lower[CERTS_NAME_MAX + 1];
+	size_t n = strlen(name), dot;
+	const struct tlscert *c;
 
-	ERR_clear_error();
-	return reason ? reason : "connection closed";
-}
-
-static int fault(struct err *e, const char *what)
-{
-	return err_set(e, 0, "%s: %s", what, tlsctx_error());
-}
-
-/* Keys with a passphrase can't be used here: nobody is there to ask. */
-static int no_passphrase(char *p, int n, int rw, void *ctx)
-{
-	return -1;
-}
-
-static int use_chain(SSL_CTX *c, struct str pem, struct err *e)
-{
-	BIO *b = BIO_new_mem_buf(pem.p, (int)pem.n);
-	X509 *x = PEM_read_bio_X509_AUX(b, NULL, no_passphrase, NULL);
-	int rc = 0;
-
-	if (!x || SSL_CTX_use_certificate(c, x) != 1)
-		rc = fault(e, "no usable certificate");
-	X509_free(x);
-	while (rc == 0 && (x = PEM_read_bio_X509(b, NULL, no_passphrase, NULL)))
-		if (SSL_CTX_add0_chain_cert(c, x) != 1) {
-			X509_free(x);
-			rc = fault(e, "certificate chain");
-		}
-	BIO_free(b);
-	ERR_clear_error(); /* the end of the file counts as an error */
-	return rc;
-}
-
-static int use_key(SSL_CTX *c, struct str pem, struct err *e)
-{
-	BIO *b = BIO_new_mem_buf(pem.p, (int)pem.n);
-	EVP_PKEY *k = PEM_read_bio_PrivateKey(b, NULL, no_passphrase, NULL);
-	int rc = 0;
-
-	if (!k || SSL_CTX_use_PrivateKey(c, k) != 1)
-		rc = fault(e, "no usable private key");
-	else if (SSL_CTX_check_private_key(c) != 1)
-		rc = fault(e, "private key and certificate");
-	EVP_PKEY_free(k);
-	BIO_free(b);
-	return rc;
-}
-
-/*
- * AES-128 first: half the CPU of AES-256 per byte, and the cipher that RFC 8446 9.1 makes mandatory.
- * Clients whose first choice is ChaCha20 have no AES instructions and get that.
- */
-static int protocols(SSL_CTX *c, unsigned tickets, struct err *e)
-{
-	static const char v13[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
-				  "TLS_CHACHA20_POLY1305_SHA256";
-	static const char v12[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
-
-	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-				       SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
-				       SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-	if (tickets == 0)
-		SSL_CTX_set_options(c, SSL_OP_NO_TICKET);
-	if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_ciphersuites(c, v13) != 1 || SSL_CTX_set_cipher_list(c, v12) != 1 ||
-	    SSL_CTX_set_num_tickets(c, tickets) != 1 ||
-	    SSL_CTX_set_session_id_context(c, (const uint8_t *)"posthouse", 9) != 1)
-		return fault(e, "TLS protocols");
-	return 0;
-}
-
-SSL_CTX *tlsctx_new(struct str cert, struct str key, unsigned tickets, struct err *e)
-{
-	SSL_CTX *c;
-
-	ERR_clear_error();
-	c = SSL_CTX_new(TLS_server_method());
-	if (!c) {
-		fault(e, "TLS context");
+	if (n == 0 || n > CERTS_NAME_MAX)
 		return NULL;
-	}
-	if (protocols(c, tickets, e) || use_chain(c, cert, e) || use_key(c, key.n ? key : cert, e)) {
+	for (size_t i = 0; i < n; i++)
+		lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 32) : name[i];
+	if (lower[n - 1] == '.')
+		n--;
+	c = hmap_get(t->names, str_mem(lower, n));
+	dot = str_find(str_mem(lower, n), '.');
+	if (c || dot == 0 || dot == n)
+		return c;
+	lower[dot - 1] = '*';
+	return hmap_get(t->names, str_mem(lower + dot - 1, n - dot + 1));
+}
+
+const struct tlscert *tlsctx_find(const struct tlsctx *t, const char *name, const char *address)
+{
+	const struct tlscert *c = NULL;
+
+	if (hmap_count(t->names) && name)
+		c = by_host(t, name);
+	if (!c && hmap_count(t->names) && address)
+		c = hmap_get(t->names, str_c(address));
+	return c ? c : t->def.leaf ? &t->def : NULL;
+}
+
+/* Comes in full handshakes only: one that is resumed shows no certificate. */
+static int choose(SSL *ssl, void *arg)
+{
+	const struct tlsctx *t = arg;
+	const struct tlsconn *conn = SSL_get_app_data(ssl);
+	const struct tlscert *c = tlsctx_find(t, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
+					      conn ? conn->local_ip : NULL);
+
+	if (!c || c == &t->def)
+		return 1;
+	SSL_certs_clear(ssl);
+	return SSL_use_cert_and_key(ssl, c->leaf, c->key, c->chain, 1);
+}
+
+/* ---- the context ---------------------------------------------------------------------------- */
+
+/* Client certificates may be wrong here: authd says what that means (TLS_VERIFYPEER=PEER). */
+static int go_on(int ok, X509_STORE_CTX *x)
+{
+	return 1;
+}
+
+static void set_verify(struct tlsctx *t, SSL_CTX *c)
+{
+	enum tlspolicy_verify v = tlspolicy_verify(t->set);
+
+	if (v == TLSPOLICY_NONE)
+		return;
+	if (t->trust)
+		SSL_CTX_set1_cert_store(c, t->trust);
+	if (t->authorities)
+		SSL_CTX_set_client_CA_list(c, SSL_dup_CA_list(t->authorities));
+	if (v == TLSPOLICY_PEER)
+		SSL_CTX_set_verify(c, SSL_VERIFY_PEER, go_on);
+	else
+		SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+}
+
+static SSL_CTX *build(struct tlsctx *t, const struct tlscert *cert, struct err *e)
+{
+	SSL_CTX *c = tlspolicy_new(t->set, e);
+
+	if (!c)
+		return NULL;
+	if (SSL_CTX_use_cert_and_key(c, cert->leaf, cert->key, cert->chain, 1) != 1) {
+		err_set(e, 0, "certificate: %s", tlscert_error());
 		SSL_CTX_free(c);
 		return NULL;
 	}
+	SSL_CTX_set_cert_cb(c, choose, t);
+	tickets_use(&t->tickets, c);
+	set_verify(t, c);
 	return c;
+}
+
+/* The context is made anew from the certificate given, which becomes the default. */
+static int rebuild(struct tlsctx *t, const struct tlscert *cert, struct err *e)
+{
+	SSL_CTX *c = build(t, cert, e);
+
+	if (!c)
+		return -1;
+	SSL_CTX_free(t->ctx);
+	t->ctx = c;
+	return 0;
+}
+
+SSL_CTX *tlsctx_get(const struct tlsctx *t)
+{
+	return t->ctx;
+}
+
+/* ---- what comes from frontend main ----------------------------------------------------------- */
+
+static void drop(struct tlscert *c)
+{
+	if (!c)
+		return;
+	tlscert_deinit(c);
+	free(c);
+}
+
+/* What OpenSSL doesn't take (a key that is too short for its security level) must not come up in a
+ * handshake first. */
+static int try_out(struct tlsctx *t, const struct tlscert *c, struct err *e)
+{
+	SSL *ssl = SSL_new(t->ctx);
+	int ok = ssl && SSL_use_cert_and_key(ssl, c->leaf, c->key, c->chain, 1) == 1;
+
+	SSL_free(ssl);
+	return ok ? 0 : err_set(e, 0, "certificate: %s", tlscert_error());
+}
+
+static int take_named(struct tlsctx *t, struct str name, const struct tlscert *c, struct err *e)
+{
+	struct tlscert *mine;
+
+	if (t->ctx && try_out(t, c, e))
+		return -1;
+	mine = xmalloc(sizeof(*mine));
+	*mine = *c;
+	drop(hmap_put(t->names, name, mine));
+	return 0;
+}
+
+static void take(struct tlsctx *t, const struct certs_record *r)
+{
+	struct tlscert c;
+	struct err e;
+
+	if (tlscert_parse(&c, r->cert, r->key, &e) == 0) {
+		if ((r->name.n ? take_named(t, r->name, &c, &e) : rebuild(t, &c, &e)) == 0) {
+			if (!r->name.n) {
+				tlscert_deinit(&t->def);
+				t->def = c;
+			}
+			return;
+		}
+		tlscert_deinit(&c);
+	}
+	LOG(L_ERROR, "certificate not used", L_S("file", r->file), L_C("error", e.text),
+	    L_C("kept", "the one before, if any"));
+}
+
+int tlsctx_take_certs(struct tlsctx *t, struct str records)
+{
+	struct wire w = wire_reader(records);
+	struct certs_record r;
+
+	while (certs_record_get(&w, &r)) {
+		if (r.there)
+			take(t, &r);
+		else
+			drop(hmap_del(t->names, r.name));
+	}
+	return w.bad ? -1 : 0;
+}
+
+int tlsctx_take_keys(struct tlsctx *t, struct str keys)
+{
+	return tickets_set(&t->tickets, keys);
+}
+
+/* Long lists of authorities would go to every client: then none is named, which means any. */
+static STACK_OF(X509_NAME) * names_of(X509_STORE *s)
+{
+	STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(s);
+	STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
+	int bytes = 0;
+
+	for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+		X509 *x = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+		X509_NAME *n = x ? X509_NAME_dup(X509_get_subject_name(x)) : NULL;
+
+		if (!n)
+			continue;
+		bytes += i2d_X509_NAME(n, NULL);
+		sk_X509_NAME_push(names, n);
+	}
+	if (bytes <= CA_NAMES_MAX)
+		return names;
+	sk_X509_NAME_pop_free(names, X509_NAME_free);
+	return NULL;
+}
+
+void tlsctx_take_trust(struct tlsctx *t, struct str ca, struct str crl)
+{
+	struct err e;
+	X509_STORE *s = tlspolicy_trust(ca, crl, &e);
+
+	if (!s) {
+		LOG(L_ERROR, "client authorities not used", L_C("error", e.text));
+		return;
+	}
+	X509_STORE_free(t->trust);
+	sk_X509_NAME_pop_free(t->authorities, X509_NAME_free);
+	t->trust = s;
+	t->authorities = names_of(s);
+	if (t->def.leaf && rebuild(t, &t->def, &e))
+		LOG(L_ERROR, "client authorities not used", L_C("error", e.text));
+}
+
+struct tlsctx *tlsctx_new(const struct settings *set)
+{
+	struct tlsctx *t = xcalloc(1, sizeof(*t));
+
+	t->set = set;
+	t->names = hmap_new();
+	tickets_init(&t->tickets);
+	return t;
+}
+
+void tlsctx_free(struct tlsctx **tp)
+{
+	struct tlsctx *t = *tp;
+	size_t it = 0;
+	struct str name;
+	void *c;
+
+	if (!t)
+		return;
+	while (hmap_next(t->names, &it, &name, &c))
+		drop(c);
+	hmap_free(&t->names);
+	tlscert_deinit(&t->def);
+	SSL_CTX_free(t->ctx);
+	X509_STORE_free(t->trust);
+	sk_X509_NAME_pop_free(t->authorities, X509_NAME_free);
+	tickets_deinit(&t->tickets);
+	free(t);
+	*tp = NULL;
 }

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include "common/base/log.h"
 #include "common/base/rand.h"
+#include "common/ipc/certs.h"
 #include "common/ipc/supervise.h"
 #include "frontend/login/auth_client.h"
 #include "frontend/login/handoff_client.h"
@@ -11,8 +12,6 @@
 #include "frontend/login/pump.h"
 #include "frontend/login/session.h"
 #include "frontend/login/tlsctx.h"
-
-enum { PEM_MAX = 1 << 20 };
 
 /* ---- what several parts use ---------------------------------------------------------------- */
 
@@ -50,7 +49,7 @@ static void maybe_ready(struct worker *w)
 {
 	if (w->announced || !w->sup || !auth_client_up(w->auth) || !handoff_client_up(w->handoff))
 		return;
-	if (!w->mechanisms || (!w->tls && listener_wants_tls(w)))
+	if (!w->mechanisms || (!tlsctx_get(w->tls) && listener_wants_tls(w)))
 		return;
 	w->announced = link_send(w->sup, SUP_READY, STR(""), NULL, 0) == 0;
 }
@@ -72,12 +71,12 @@ static void drain(struct worker *w)
 	worker_ended(w);
 }
 
-static int read_pem(int fd, struct buf *b)
+static int read_memfd(int fd, struct buf *b)
 {
 	struct stat st;
 	ssize_t n;
 
-	if (fstat(fd, &st) || st.st_size > PEM_MAX)
+	if (fstat(fd, &st) || st.st_size > CERTS_FILE_MAX)
 		return -1;
 	n = pread(fd, buf_reserve(b, (size_t)st.st_size + 1), (size_t)st.st_size, 0);
 	if (n != st.st_size)
@@ -86,25 +85,27 @@ static int read_pem(int fd, struct buf *b)
 	return 0;
 }
 
-/* A certificate that can't be used is said once, and the one before stays. */
-static void use_certificate(struct worker *w, int cert_fd, int key_fd)
+static int on_certs(struct worker *w, int fd)
 {
-	struct buf cert = BUF_INIT, key = BUF_INIT;
-	struct err e = {.text = "can't be read"};
-	SSL_CTX *tls = NULL;
+	struct buf b = BUF_INIT;
+	int rc = read_memfd(fd, &b);
 
-	if (read_pem(cert_fd, &cert) == 0 && read_pem(key_fd, &key) == 0)
-		tls = tlsctx_new(buf_str(&cert), buf_str(&key), (unsigned)w->set->tls_tickets, &e);
-	buf_wipe(&cert);
-	buf_wipe(&key);
-	if (!tls) {
-		LOG(L_ERROR, "certificate not used", L_C("file", w->set->tls_certfile),
-		    L_C("error", e.text), L_C("kept", w->tls ? "the one before" : "none"));
-		return;
-	}
-	SSL_CTX_free(w->tls);
-	w->tls = tls;
-	LOG(L_INFO, "certificate in use", L_C("file", w->set->tls_certfile));
+	if (rc == 0)
+		rc = tlsctx_take_certs(w->tls, buf_str(&b));
+	buf_wipe(&b);
+	return rc;
+}
+
+static int on_trust(struct worker *w, const int fds[2])
+{
+	struct buf ca = BUF_INIT, crl = BUF_INIT;
+	int rc = read_memfd(fds[0], &ca) || read_memfd(fds[1], &crl) ? -1 : 0;
+
+	if (rc == 0)
+		tlsctx_take_trust(w->tls, buf_str(&ca), buf_str(&crl));
+	buf_deinit(&ca);
+	buf_deinit(&crl);
+	return rc;
 }
 
 static void send_counts(struct worker *w)
@@ -175,9 +176,9 @@ static int on_ipcount(struct worker *w, const struct link_msg *m)
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	static const uint8_t fds[] = {
-		[SUP_LISTENER] = 1,	[SUP_CERT] = 2,	 [SUP_AUTHD_LINK] = 1,
+		[SUP_LISTENER] = 1,	[SUP_CERT] = 1,	 [SUP_AUTHD_LINK] = 1,
 		[SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0,
-		[SUP_ACCESS] = 1};
+		[SUP_TICKET_KEYS] = 0,	[SUP_TRUST] = 2,	 [SUP_ACCESS] = 1};
 	struct worker *w = ctx;
 
 	if (m->type == SUP_IPCOUNT)
@@ -188,8 +189,13 @@ static int on_msg(void *ctx, struct link_msg *m)
 	case SUP_LISTENER:
 		return on_listener(w, m);
 	case SUP_CERT:
-		use_certificate(w, m->fds[0], m->fds[1]);
+		if (on_certs(w, m->fds[0]))
+			return -1;
 		break;
+	case SUP_TICKET_KEYS:
+		return tlsctx_take_keys(w->tls, m->body);
+	case SUP_TRUST:
+		return on_trust(w, m->fds);
 	case SUP_AUTHD_LINK:
 		auth_client_set_link(w->auth, take_fd(m));
 		break;
@@ -239,6 +245,7 @@ struct worker *worker_new(struct loop *l, const struct settings *set, int sup_fd
 	netlist_parse(&w->trusted, set->proxy_trusted, "PROXY_TRUSTED", NULL);
 	netlist_parse(&w->exempt, set->limit_exempt, "LIMIT_EXEMPT", NULL);
 	make_prefix(w);
+	w->tls = tlsctx_new(set);
 	w->auth = auth_client_new(w);
 	w->handoff = handoff_client_new(w);
 	w->sup = link_new(l, sup_fd, 64, &ops, w);
@@ -260,7 +267,7 @@ void worker_free(struct worker **wp)
 	access_free(&w->access);
 	netlist_deinit(&w->trusted);
 	netlist_deinit(&w->exempt);
-	SSL_CTX_free(w->tls);
+	tlsctx_free(&w->tls);
 	free(w);
 	*wp = NULL;
 }

@@ -4,7 +4,6 @@
  * the parts of the process share, and its link to frontend main (supervise.h).
  */
 #pragma once
-#include <openssl/ssl.h>
 #include "common/base/hmap.h"
 #include "common/base/list.h"
 #include "common/config/access.h"
@@ -16,12 +15,13 @@
 
 struct auth_client;
 struct handoff_client;
+struct tlsctx;
 
 struct worker {
 	struct loop *loop;
 	const struct settings *set;
 	struct link *sup;
-	SSL_CTX *tls; /* NULL: no certificate yet */
+	struct tlsctx *tls;
 	struct auth_client *auth;
 	unsigned mechanisms; /* SASL_BIT of those that authd offers */
 	struct handoff_client *handoff;

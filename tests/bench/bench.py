@@ -10,6 +10,7 @@ import time
 import traceback
 
 import corpus
+import handshakes
 import servers
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -153,9 +154,9 @@ WORKLOADS = {
     "fetch-tls": ("the same over TLS", "s", 1, "2x less", fetch(True)),
 }
 FULL = {"logins": 400, "users": 20, "cold": 200, "idle_users": 200, "idle_sessions": 5, "settle": 3, "news": 200,
-        "news_seconds": 25, "fetches": 100}
+        "news_seconds": 25, "fetches": 100, "handshakes": 10000, "speed_seconds": 3}
 QUICK = {"logins": 100, "users": 10, "cold": 20, "idle_users": 20, "idle_sessions": 5, "settle": 1, "news": 50,
-         "news_seconds": 10, "fetches": 20}
+         "news_seconds": 10, "fetches": 20, "handshakes": 1000, "speed_seconds": 1}
 
 
 # ---- the table -------------------------------------------------------------------------------------------------
@@ -232,6 +233,18 @@ class Run:
                 for server in self.everyone:
                     self.one(key, server)
 
+    def handshakes(self):
+        """A table of its own, since its peer is OpenSSL alone."""
+        ours = [s for s in self.everyone if s.name == "posthouse"]
+        try:
+            lines = handshakes.measure(ours[0], self.size["handshakes"], self.size["speed_seconds"]) if ours else []
+        except Exception:  # counts like any other
+            traceback.print_exc()
+            self.failed += 1
+            return []
+        self.passed += len(ours)
+        return lines
+
     def hibernated(self):
         """Dovecot with imap_hibernate_timeout: its idle memory once more, said as a line of its own."""
         for server in self.everyone:
@@ -256,7 +269,7 @@ def arguments():
     p.add_argument("--quick", action="store_true", help="this server alone, shorter")
     p.add_argument("--rounds", type=int, default=0)
     p.add_argument("--servers", default="posthouse,dovecot,cyrus")
-    p.add_argument("--work", default=",".join(WORKLOADS))
+    p.add_argument("--work", default=",".join(WORKLOADS) + ",handshakes")
     p.add_argument("--cache", default=os.environ.get("POSTHOUSE_BENCH_CACHE", "/var/tmp/posthouse-bench"))
     p.add_argument("--report", default=os.path.join(TOP, "build", "bench.md"))
     options = p.parse_args()
@@ -289,7 +302,8 @@ def main():
         try:
             make_servers(options, mail, everyone)
             run, how = Run(options, everyone), everyone[0].group.how
-            run.all(options.work.split(","), options.rounds)
+            run.all([w for w in options.work.split(",") if w != "handshakes"], options.rounds)
+            shaken = run.handshakes() if "handshakes" in options.work.split(",") else []
             hibernated = run.hibernated() if "idle" in options.work.split(",") else None
         finally:
             for server in everyone:
@@ -297,6 +311,7 @@ def main():
     lines = ["%s; %s; %d round(s), median (min-max); server CPU by %s." % (
         time.strftime("%Y-%m-%d"), machine(), options.rounds, how), ""]
     lines += table(run.results, names)
+    lines += ["", *shaken] if shaken else []
     if hibernated:
         lines += ["", "Dovecot with imap_hibernate_timeout: %.0f KB per idle TLS connection." % hibernated]
     say("")

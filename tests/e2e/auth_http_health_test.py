@@ -12,9 +12,10 @@ import time
 
 import pytest
 
-from auth_http_test import http_front, no, says, yes
+from auth_http_test import QUICK, http_front, no, says, yes
 from lib.endpoint import Endpoint, page
-from lib.server import BIN, make_certificate, wait_for
+from lib.front import Front
+from lib.server import BIN, ROOT, make_certificate, wait_for
 
 
 def try_login(front, user="demo", password="secret"):
@@ -61,9 +62,10 @@ def test_a_herd_makes_one_request():
     def answer(request):
         gate.wait(10)
         return says()
+    number = 1000 if os.environ.get("POSTHOUSE_LONG") else 200
     with Endpoint(answer) as endpoint, \
-            http_front(endpoint, modules="passwd-file http", AUTH_CACHE_SIZE=1000) as front:
-        clients = [front.client() for _ in range(1000 if os.environ.get("POSTHOUSE_LONG") else 100)]
+            http_front(endpoint, modules="passwd-file http", AUTH_CACHE_SIZE=1000, MAXPERIP=0) as front:
+        clients = [front.client() for _ in range(number)]
         tags = [c.start("LOGIN herd secret") for c in clients]
         wait_for("the request", lambda: endpoint.requests)
         assert try_login(front, "demo", "demo") == "OK"  # behind them, on the same worker's link
@@ -266,6 +268,29 @@ def test_names_are_looked_up():
         assert endpoint.requests[0].headers["host"] == name.encode()
 
 
+@pytest.mark.skipif(not ROOT, reason="needs a mount namespace of its own")
+def test_name_server_that_is_silent_stops_nobody(tmp_path):
+    """libc waits 30 s for it; nobody here does."""
+    resolv = tmp_path / "resolv.conf"
+    address = "127.53.%d.%d" % (os.getpid() // 250 % 250, 1 + os.getpid() % 250)
+    resolv.write_text("nameserver " + address + "\noptions timeout:30 attempts:1\n")
+
+    class Alone(Front):
+        prefix = ["unshare", "-m", "sh", "-c", 'mount --bind %s /etc/resolv.conf && exec "$0" "$@"' % resolv]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names:
+        names.bind((address, 53))
+        settings = dict(QUICK, AUTHMODULES='"passwd-file http"', HTTP_AUTH_URL="http://hang.example/",
+                        HTTP_AUTH_CONNECT_TIMEOUT=500)
+        with Alone(**settings).running() as front, front.client() as slow:
+            begin = time.monotonic()
+            tag = slow.start("LOGIN other secret")
+            names.settimeout(10)
+            assert b"\x04hang\x07example" in names.recv(512)  # it really asks
+            assert try_login(front, "demo", "demo") == "OK"
+            assert slow.finish(tag).text.startswith("[UNAVAILABLE]")
+            assert try_login(front, "demo", "demo") == "OK" and time.monotonic() - begin < 8
+
+
 class Authority:
     """A certificate authority with a server's and a client's certificate."""
 
@@ -291,11 +316,11 @@ class Authority:
         self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
                      self.file(name + ".key"), "-out", self.file(name + ".crt"), *more)
 
-    def context(self):
+    def context(self, verify=ssl.CERT_REQUIRED):
         c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         c.load_cert_chain(self.file("server.pem"), self.file("server.key"))
         c.load_verify_locations(self.file("ca.crt"))
-        c.verify_mode = ssl.CERT_REQUIRED
+        c.verify_mode = verify
         return c
 
 
@@ -316,6 +341,20 @@ def test_tls_with_certificates(tmp_path):
                 if wanted == "OK":
                     connections = endpoint.connections
                     assert {try_login(front) for _ in range(5)} == {"OK"} and endpoint.connections == connections
+
+
+SYSTEM_CA = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@pytest.mark.skipif(not ROOT or not os.path.exists(SYSTEM_CA), reason="needs a mount namespace and ca-certificates")
+def test_tls_by_the_systems_authorities(tmp_path):
+    ca = Authority(tmp_path)
+
+    class Alone(Front):
+        prefix = ["unshare", "-m", "sh", "-c", 'mount --bind %s %s && exec "$0" "$@"' % (ca.file("ca.crt"), SYSTEM_CA)]
+    with Endpoint(lambda request: says(), context=ca.context(ssl.CERT_NONE)) as endpoint, \
+            Alone(**dict(QUICK, AUTHMODULES="http", HTTP_AUTH_URL=endpoint.url())).running() as front:
+        assert try_login(front) == "OK"
 
 
 def test_unusable_file_is_named(tmp_path):

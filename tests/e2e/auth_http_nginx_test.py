@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests to an auth_http endpoint are byte for byte those of nginx's mail proxy (ECOSYSTEM.md A1, O18, N11)."""
 import base64
+import hmac
 import os
 import socket
 import ssl
@@ -61,6 +62,7 @@ def both():
     with Endpoint(answer) as endpoint:
         nginx = NginxMail(endpoint, HEADERS, PATH)
         with ProxyFront(AUTHMODULES="http", HTTP_AUTH_URL='"%s"' % endpoint.url(PATH), AUTH_CACHE_SIZE=0,
+                   IMAP_CAPABILITY='"IMAP4rev1 AUTH=CRAM-MD5"',
                    HTTP_AUTH_HEADERS="\"%s\"" % " | ".join("%s: %s" % pair for pair in HEADERS),
                    LOGIN_FAILURE_DELAY=0, LOGIN_FAILURE_MAX=1000, LOGIN_PENALTY_FREE=1000000).running() as front:
             yield nginx, front, endpoint
@@ -96,6 +98,28 @@ def test_same_bytes_over_tls(both):
     wanted = asked(endpoint, nginx.sslport, DIALOGUES["login"], tls=context)
     assert b"Auth-SSL-Cipher: ECDHE-ECDSA-AES256-GCM-SHA384\r\n" in wanted[0]
     assert asked(endpoint, front.sslport, DIALOGUES["login"], tls=context) == wanted
+
+
+def cram(endpoint, port):
+    """What is asked in a CRAM-MD5 dialogue, with the salt and what follows from it taken out, once they are seen to be right."""
+    endpoint.requests.clear()
+    with Imap(port) as client:
+        client.send(b"t1 AUTHENTICATE CRAM-MD5\r\n")
+        salt = base64.b64decode(client.read_line()[2:])
+        digest = hmac.new(b"secret", salt, "md5").hexdigest().encode()
+        client.send(b64(b"demo " + digest) + b"\r\n")
+        assert client.read_line().startswith(b"t1 NO")
+    raw, = (request.raw for request in endpoint.requests)
+    assert b"\r\nAuth-Pass: " + digest + b"\r\nAuth-Salt: " + salt + b"\r\n" in raw
+    return raw.replace(digest, b"").replace(salt, b"")
+
+
+def test_same_bytes_by_cram_md5(both):
+    nginx, front, endpoint = both
+    with Imap(front.port) as client:
+        if b"AUTH=CRAM-MD5" not in client.greeting:
+            pytest.skip("not offered")
+    assert cram(endpoint, front.port) == cram(endpoint, nginx.port)
 
 
 @pytest.mark.parametrize("header", [v1(), v2(), v1("2001:db8::1", "TCP6", "2001:db8::2"),

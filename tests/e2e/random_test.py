@@ -15,6 +15,7 @@ import pytest
 
 from lib.imap import Imap
 from lib.mirror import Mirror
+from lib.resyncer import Resyncer
 from lib.server import MAIL_UID, ROOT
 from lib.shell import Shell
 from lib.truth import FLAGS, LETTER, Truth
@@ -26,6 +27,7 @@ SEEDS = [int(os.environ["POSTHOUSE_SEED"])] if "POSTHOUSE_SEED" in os.environ el
 FOLDERS = ("INBOX", "INBOX.A", "INBOX.B")
 CHURN = ("INBOX.C", "INBOX.D")
 KEYWORDS = ("k0", "k1", "$k2")
+RESYNCER = 4  # the session that breaks off and comes back with QRESYNC
 MOST = 120  # messages in a folder before there are more expunges
 
 
@@ -41,6 +43,7 @@ class World:
     def __init__(self, server, user, seed, second):
         self.server, self.user, self.rng, self.truth = server, user, random.Random(seed), Truth()
         self.serial, self.ops, self.log, self.counts = 0, 0, [], {}
+        self.copies, self.modseqs = {}, {}  # of the client that comes back
         self.dir = server.make_maildir(user)
         self.second = second
         for name in FOLDERS:
@@ -55,6 +58,8 @@ class World:
     def connect(self, i):
         old = self.sessions[i]
         if old:
+            if i == RESYNCER:
+                old.save()
             try:
                 old.c.close()
             except AssertionError:
@@ -65,7 +70,13 @@ class World:
         else:
             imap = Imap(self.server.sslport if i < 2 else self.server.port, tls=i < 2).login(self.user)
         self.serial += 1
-        self.sessions[i] = Mirror(imap, "session %d.%d" % (i, self.serial), self.learn)
+        label = "session %d.%d" % (i, self.serial)
+        if i == RESYNCER:
+            self.sessions[i] = Resyncer(imap, label, self.learn, self.copies, self.modseqs, self.rng)
+            return
+        self.sessions[i] = Mirror(imap, label, self.learn)
+        if i == RESYNCER - 1:
+            assert self.sessions[i].run("ENABLE CONDSTORE").ok
 
     def learn(self, mirror, row, subject):
         if mirror.validity is not None and not mirror.doomed:
@@ -84,10 +95,11 @@ class World:
     def select(self, s):
         names = [n for n in self.truth.names]
         folder = self.rng.choice(names)
-        if s.select(folder, self.rng.random() < 0.15).ok:
+        more = {"validity": self.truth.names[folder]} if s.resync else {}
+        if s.select(folder, self.rng.random() < 0.15, **more).ok:
             self.truth.validity(folder, s.validity)
             for r in s.rows:
-                assert not r.uid
+                assert s.resync or not r.uid
         else:
             raise AssertionError("%s: can't select %s\n%s" % (s.label, folder, "\n".join(map(repr, s.trace))))
 
@@ -194,17 +206,22 @@ class World:
         rows = [s.rows[n - 1] for n, _, _ in picked]
 
         def after(reply):
-            gone = not reply.ok
+            gone, left = not reply.ok, modified(reply)
             if gone:
-                s.must("EXPUNGEISSUED" in reply.text, "STORE: %r" % reply)
+                s.must("EXPUNGEISSUED" in reply.text or left, "STORE: %r" % reply)
                 s.must(batch.concurrent or any(e.alive is not True for _, _, e in picked), "nothing had gone: %r" % reply)
-            for _, key, e in picked:
+            for n, key, e in picked:
+                if (key[1] if by_uid else n) in left:
+                    e.story.append("%s was too late for %s%s" % (s.label, mode, flags))
+                    continue
                 doubt = gone or batch.flagged[key] > 1 or key in self.truth.foreign
                 e.story.append("%s %s %s%s" % (s.label, mode, flags, " in doubt" if doubt else ""))
                 for f in touched:
                     e.flags[f] = None if doubt else f in flags if mode != "-" else False
             if silent:
-                for row in rows:  # the client knows what it did
+                for (n, key, _), row in zip(picked, rows):  # the client knows what it did
+                    if row in s.fresh or (key[1] if by_uid else n) in left:
+                        continue
                     if row.flags is None or gone:
                         row.flags = None
                     elif mode:
@@ -216,8 +233,10 @@ class World:
             for _, _, e in picked:
                 e.flags.update((f, None) for f in touched)
         numbers = ",".join(str(k[1] if by_uid else n) for n, k, _ in picked)
-        return Op(s, "%sSTORE %s %sFLAGS%s (%s)" % ("UID " if by_uid else "", numbers, mode, ".SILENT" if silent else "",
-                                                   " ".join(flags)), after, lost)
+        condition = " (UNCHANGEDSINCE %d)" % max(0, s.modseq - self.rng.choice([0, 0, 1, 20])) \
+            if s.resync and self.rng.random() < 0.4 else ""
+        return Op(s, "%sSTORE %s%s %sFLAGS%s (%s)" % ("UID " if by_uid else "", numbers, condition, mode,
+                                                     ".SILENT" if silent else "", " ".join(flags)), after, lost)
 
     def op_expunge(self, s, batch, command="EXPUNGE"):
         if not s.writable:
@@ -367,7 +386,8 @@ class World:
             else:
                 to = self.rng.choice([f for f in FOLDERS if f != folder])
                 os.rename(os.path.join(at, sub, name), os.path.join(self.path(to), sub, name))
-                self.truth.pending.setdefault((to, subject), True if sure else None)
+                stays = "T" not in name.partition(":2,")[2]  # else whoever expunges there takes it along
+                self.truth.pending.setdefault((to, subject), True if sure and stays else None)
                 for _, e in self.truth.by_subject(to, subject):  # it may be the one that was there before
                     e.alive = e.alive and None
                     self.truth.pending[to, subject] = None
@@ -432,6 +452,22 @@ class World:
             self.connect(i)
         return [op for op in batch_ops if not op.session.doomed]
 
+    def come_back(self):
+        """The client's connection breaks, at once or while a command is on its way; then it comes back."""
+        s = self.sessions[RESYNCER]
+        self.note("come back")
+        if not s.idling and self.rng.random() < 0.5 and s.folder:
+            s.c.start("NOOP")
+        s.doomed = True
+        folder = s.folder
+        self.connect(RESYNCER)
+        s = self.sessions[RESYNCER]
+        if folder in self.truth.names and self.rng.random() < 0.7:
+            s.must(s.select(folder, validity=self.truth.names[folder]).ok, "SELECT")
+            self.truth.validity(folder, s.validity)
+        else:
+            self.select(s)
+
     def reconnect_doomed(self):
         for i, s in enumerate(self.sessions):
             if s.doomed:
@@ -444,6 +480,9 @@ class World:
         chance = self.rng.random()
         if chance < 0.015:
             self.churn()
+            return
+        if chance < 0.045:
+            self.come_back()
             return
         batch, ops = Batch(), []
         chosen = self.rng.sample(self.sessions, self.rng.choice([1, 1, 1, 2, 3, 4]))
@@ -520,10 +559,10 @@ class World:
             s.must(s.run("NOOP").ok, "NOOP")
         self.compare(s, fresh)
         if not s.idling and s.rows:
-            told = [r.flags for r in s.rows]
+            told, ignored = [r.flags for r in s.rows], {"\\Recent"} if s.resync else set()
             s.run("FETCH 1:* (UID FLAGS)")
             for n, (before, row) in enumerate(zip(told, s.rows)):
-                if before is not None and before != row.flags:
+                if before is not None and before - ignored != row.flags - ignored:
                     raise Disagree("%s: %d was told %s, is %s\n%s" % (
                         s.label, n + 1, sorted(before), sorted(row.flags), "\n".join(map(repr, s.trace))))
             self.compare(s, fresh)
@@ -577,6 +616,12 @@ class Count(dict):
         return 0
 
 
+def modified(reply):
+    """Numbers (or UIDs) of the messages that a conditional STORE left alone."""
+    found = re.match(r"\[MODIFIED (\S+)\]", reply.text)
+    return set(numbers_of(found.group(1))) if found else set()
+
+
 def numbers_of(text):
     found = []
     for part in text.split(","):
@@ -591,7 +636,8 @@ def tmpfs_server():
     kept = tempfile.tempdir
     if os.access("/dev/shm", os.W_OK):
         tempfile.tempdir = "/dev/shm"
-    s = Server(users=["demo"] + ["r%d" % seed for seed in SEEDS])
+    # snapshots and a short memory are part of it
+    s = Server(users=["demo"] + ["r%d" % seed for seed in SEEDS], JOURNAL_COMPACT=16384, EXPUNGE_HISTORY=40)
     tempfile.tempdir = kept
     yield s.start()
     s.stop()

@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from lib.imap import Imap
+
 COMMANDS = [b"NOOP", b"SELECT INBOX", b"EXAMINE INBOX", b"CREATE INBOX.a", b"DELETE INBOX.a", b"SELECT INBOX.a",
             b"LIST \"\" *", b"FETCH 1:* (FLAGS BODY[])", b"UID FETCH 1:* (RFC822.SIZE ENVELOPE)",
             b"STORE 1:3 +FLAGS (\\Flagged)", b"STORE 1:* -FLAGS (kw)", b"STORE 1:2 +FLAGS (kw)", b"COPY 1:* INBOX.a",
@@ -52,3 +54,14 @@ def test_folder_deleted_under_a_session(account):
         assert session.closed(), "it must not go on with a folder that isn't there"
         assert b"* BYE [UNAVAILABLE] The selected mailbox was deleted." in session.last
     a.ok("NOOP")
+
+
+def test_idle_behind_the_first_select_holds_nobody_up(server):
+    """IDLE waits for the watch of a folder that was opened just now, and forgets that it waited."""
+    s = server().start()
+    with Imap(s.port) as c:
+        c.login().ok("SELECT INBOX")
+        assert c.idle() == "entering ENHANCED idle mode"
+        s.stop_one("backend")
+        assert c.closed(5) and b"* BYE" in c.last
+    assert "left-late" not in s.log()

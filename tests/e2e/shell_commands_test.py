@@ -52,7 +52,7 @@ def test_greeting_names_capabilities(c):
 def test_simple_commands(c):
     assert c.ok("NOOP").text == "NOOP completed"
     assert c.ok("NAMESPACE").find(r'^\* NAMESPACE \(\("INBOX\." "\."\)\) NIL NIL$')
-    assert c.ok("ENABLE CONDSTORE X").find(r"^\* ENABLED$")
+    assert c.ok("ENABLE X").find(r"^\* ENABLED$")
     assert c.ok('ID ("name" "test" "version" NIL)').find(r'^\* ID \("name" "Posthouse" "version" ')
     assert c.ok("ID NIL").find(r"^\* ID ")
     assert c.cmd("ID (%s)" % " ".join(['"a" "b"'] * 31)).status == "BAD"

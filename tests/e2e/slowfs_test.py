@@ -80,3 +80,23 @@ def test_a_stalled_volume_holds_up_nobody_else(slow):
     delay.write_text("0")
     assert len(busy.finish(tag).untagged) >= 30
     idle.finish(store)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="no FUSE here")
+def test_a_list_that_cannot_be_read_just_now_costs_no_uids(slow):
+    """Another server's list: while the volume is at fault the folder can't be opened; then it has the list's UIDs."""
+    s, source, delay = slow
+    s.start()
+    name = s.deliver(user="slow")
+    listing = source / "courierimapuiddb"
+    listing.write_text("1 795670445 50\n44 %s\n" % name)
+    if ROOT:
+        os.chown(listing, MAIL_UID, MAIL_UID)
+    delay.write_text("0 courierimapuiddb")
+    c = Imap(s.port)
+    c.login("slow")
+    assert c.cmd("SELECT INBOX").status == "NO"
+    delay.write_text("0")
+    assert c.ok("SELECT INBOX").find(r"UIDVALIDITY 795670445")
+    assert c.ok("FETCH 1 UID").find(r"UID 44")
+    c.close()

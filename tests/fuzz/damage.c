@@ -3,23 +3,26 @@
  * Opening a folder whose own files were damaged. The input is a list of damages to good files (byte 0: whether
  * the folder had been closed in order; then what, which file, where, value), since random bytes never pass a
  * CRC; "whole" makes the rest of the input a file as it is. Whatever the damage: what is read begins the
- * history that was written, and no UID that was shown is ever given again under the same UIDVALIDITY.
+ * history that was written, no UID that was shown is ever given again under the same UIDVALIDITY, and no
+ * expunge is forgotten without the loss of the message's own record.
  */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "backend/store/disk.h"
+#include "backend/store/history.h"
 #include "common/base/ensure.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SHOWN = 9, COMPACTED = 4, FILES = 4, FILE_MAX_LEN = 65536 };
+enum { SHOWN = 9, COMPACTED = 4, GONE_EARLY = 2, GONE_LATE = 6, FILES = 4, FILE_MAX_LEN = 65536 };
 enum damage { CUT, FLIP, REMOVE, APPEND, ZERO, WHOLE, COPY, DAMAGE_N };
 static const char *const names[FILES] = {"posthouse/journal.1", "posthouse/snapshot.2", "posthouse/journal.2",
 					 "posthouse/mark"};
 static struct buf good[2][FILES]; /* unclean, clean */
 static uint32_t validity;
+static uint64_t modseq;
 static int dir = -1;
 
 /* ---- good files ------------------------------------------------------------------------------- */
@@ -50,7 +53,7 @@ static void put_add(struct buf *b, uint32_t uid)
 	char base[32];
 
 	snprintf(base, sizeof base, "%u.message", uid);
-	struct rec r = {.type = REC_ADD, .uid = uid, .modseq = uid, .base = str_c(base), .size = 5};
+	struct rec r = {.type = REC_ADD, .uid = uid, .modseq = ++modseq, .base = str_c(base), .size = 5};
 	rec_put(b, &r);
 }
 
@@ -70,7 +73,7 @@ static void add(struct disk *d, uint32_t from, uint32_t to)
 	struct err e;
 
 	lock(d);
-	ASSERT(disk_reserve(d, to, to, &e) == 0);
+	ASSERT(disk_reserve(d, to, modseq + 10, &e) == 0);
 	for (uint32_t uid = from; uid <= to; uid++)
 		put_add(&b, uid);
 	ASSERT(disk_append(d, buf_str(&b), true, &e) == 0);
@@ -78,14 +81,31 @@ static void add(struct disk *d, uint32_t from, uint32_t to)
 	buf_deinit(&b);
 }
 
+static void expunge(struct disk *d, uint32_t uid)
+{
+	struct rec r = {.type = REC_EXPUNGE, .uid = uid, .modseq = ++modseq};
+	struct buf b = BUF_INIT;
+	struct err e;
+
+	rec_put(&b, &r);
+	lock(d);
+	ASSERT(disk_append(d, buf_str(&b), true, &e) == 0);
+	disk_unlock(d);
+	buf_deinit(&b);
+}
+
 static void compact(struct disk *d, uint32_t to)
 {
-	struct rec state = {.type = REC_STATE, .modseq = to, .uidnext = to + 1};
+	struct rec gone = {.type = REC_VANISHED, .uid = GONE_EARLY, .last = GONE_EARLY, .modseq = modseq};
+	struct rec state = {
+		.type = REC_STATE, .modseq = modseq + to, .uidnext = to + 1, .keeps_expunges = true};
 	struct buf b = BUF_INIT;
 	struct err e;
 
 	for (uint32_t uid = 1; uid <= to; uid++)
-		put_add(&b, uid);
+		if (uid != GONE_EARLY)
+			put_add(&b, uid);
+	rec_put(&b, &gone);
 	rec_put(&b, &state);
 	lock(d);
 	ASSERT(disk_compact(d, buf_str(&b), &e) == 0);
@@ -139,8 +159,10 @@ static void make_good(void)
 	atexit(leave);
 	struct disk *d = must_open(&records, &rebuilt);
 	add(d, 1, COMPACTED);
+	expunge(d, GONE_EARLY);
 	compact(d, COMPACTED);
 	add(d, COMPACTED + 1, SHOWN);
+	expunge(d, GONE_LATE);
 	for (size_t i = 0; i < FILES; i++)
 		take_file(names[i], &good[0][i]);
 	lock(d);
@@ -227,20 +249,44 @@ static void damage(struct str in)
 /* ---- what must hold --------------------------------------------------------------------------- */
 
 struct seen {
-	uint32_t adds, uidnext;
+	uint32_t adds, uidnext, last;
 };
+
+static void mark(void *ctx, uint32_t lo, uint32_t hi)
+{
+	bool *there = ctx;
+
+	for (; lo <= hi && lo <= SHOWN; lo++)
+		there[lo] = true;
+}
+
+static void learn(struct history *h, bool *there, const struct rec *r)
+{
+	if (r->type == REC_ADD && r->uid <= SHOWN)
+		there[r->uid] = true;
+	if (r->type == REC_EXPUNGE && r->uid <= SHOWN)
+		there[r->uid] = false;
+	if (r->type == REC_EXPUNGE || r->type == REC_VANISHED)
+		history_add(h, &(struct history_range){r->uid, r->type == REC_VANISHED ? r->last : r->uid, r->modseq}, 100);
+	if (r->type == REC_STATE)
+		history_forget(h, r->floor);
+}
 
 static struct seen history(struct buf *records)
 {
 	struct seen n = {0, 1};
+	struct history h = {0};
+	bool there[SHOWN + 1] = {false};
 	struct str s = buf_str(records);
 	struct rec r;
 	int rc;
 
 	while ((rc = rec_get(&s, &r)) == 1) {
+		learn(&h, there, &r);
 		if (r.type == REC_ADD) {
 			ASSERT(r.uid > n.adds);
 			n.adds++;
+			n.last = r.uid;
 		}
 		if (r.type == REC_ADD && r.uid >= n.uidnext)
 			n.uidnext = r.uid + 1;
@@ -248,6 +294,10 @@ static struct seen history(struct buf *records)
 			n.uidnext = r.uidnext;
 	}
 	ASSERT(rc == 0);
+	ASSERT(history_since(&h, h.floor, mark, there));
+	for (uint32_t uid = 1; n.last <= SHOWN && uid <= n.last; uid++)
+		ASSERT(h.floor || there[uid]);
+	history_free(&h);
 	return n;
 }
 

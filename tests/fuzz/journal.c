@@ -57,8 +57,8 @@ static void mend_records(uint8_t *p, size_t n)
 		size_t size = (size_t)p[0] | (size_t)p[1] << 8;
 		size = size < 12 ? 12 : size > n ? n : size;
 		put_u32(p, (uint32_t)size);
-		if (!p[4] || p[4] > REC_STATE)
-			p[4] = (uint8_t)(p[4] % REC_STATE + 1);
+		if (!p[4] || p[4] > REC_TYPE_MAX)
+			p[4] = (uint8_t)(p[4] % REC_TYPE_MAX + 1);
 		put_u32(p + size - 4, crc32c(0, p, size - 4));
 		p += size;
 		n -= size;
@@ -126,9 +126,15 @@ static uint32_t new_validity(void *ctx, uint32_t above)
 	return 1000;
 }
 
+static void vanished(void *ctx, uint32_t lo, uint32_t hi)
+{
+	ASSERT(lo && lo <= hi);
+}
+
 static void apply(struct str records)
 {
-	struct store st = {.opaque = NULL};
+	struct settings set = {.expunge_history = 8};
+	struct store st = {.opaque = NULL, .o = {.set = &set}};
 	struct apply_opts o = {0};
 	struct fold f = {.f = {.store = &st, .uidnext = 1}};
 
@@ -144,6 +150,10 @@ static void apply(struct str records)
 		fold_name(&f, m, name);
 		ASSERT(!strchr(name, '/'));
 	}
+	for (uint64_t since = 0; since < 8; since++)
+		folder_vanished_since(&f.f, since, vanished, NULL);
+	folder_vanished_since(&f.f, INT64_MAX, vanished, NULL);
+	ASSERT(f.gone.a.n <= 10 && f.f.modseq <= INT64_MAX);
 	fold_reap(&f);
 	ASSERT(f.f.tombs.n == 0);
 	fold_clear(&f);

@@ -2,6 +2,7 @@
 #include "backend/imapd/box/view.h"
 #include <stdlib.h>
 #include "common/imap/flags.h"
+#include "common/imap/seqset.h"
 
 #define DIRTY_MAX 1024	   /* noted one by one; beyond, modseqs tell which messages changed */
 #define EXPUNGE_BATCH 4096 /* told between two looks at the output buffer */
@@ -16,10 +17,12 @@ struct view {
 	void *done_ctx;
 	uint64_t passed;       /* tombstones up to this expunge_no were told */
 	uint64_t merged_since; /* with merged: changes above were not noted */
+	uint64_t client_modseq; /* what the client takes for HIGHESTMODSEQ */
 	uint32_t told_uid;     /* highest UID that EXISTS told of */
 	uint32_t flags_uid;    /* ... and whose flags were told after it */
 	uint32_t exists;
 	bool writable, keywords, gone, push, merged, keywords_due, counts_due;
+	bool condstore, qresync, highest_due;
 	VEC(uint32_t) recent; /* sorted */
 	VEC(uint32_t) dirty;  /* sorted: flags changed, not told */
 	/* A cache: UIDs of the tombstones in the table that were told, sorted; see hidden(). */
@@ -218,17 +221,87 @@ void view_flags_told(struct view *v, uint32_t uid)
 		vec_remove(&v->dirty, i);
 }
 
-/* ---- telling ---------------------------------------------------------------------------------- */
+/* ---- CONDSTORE, QRESYNC ------------------------------------------------------------------------ */
 
-static void tell_flags(struct view *v, uint32_t seq, const struct msg *m)
+void view_enable(struct view *v, bool qresync, bool first)
+{
+	v->condstore = true;
+	v->qresync = qresync;
+	v->highest_due = v->highest_due || first;
+}
+
+uint64_t view_highest(const struct view *v)
+{
+	uint64_t first = v->f->modseq + 1;
+
+	if (v->passed == v->f->expunges)
+		return v->f->modseq;
+	vec_foreach(uid, &v->f->tombs) {
+		const struct msg *m = &v->f->msgs.a[folder_find(v->f, *uid)];
+
+		if (m->expunge_no > v->passed && m->uid <= v->told_uid && m->modseq < first)
+			first = m->modseq;
+	}
+	return first - 1;
+}
+
+void view_told_highest(struct view *v, uint64_t modseq)
+{
+	v->client_modseq = modseq;
+	v->highest_due = false;
+}
+
+void view_tell_highest(struct view *v)
+{
+	uint64_t highest;
+
+	if (!v->condstore || v->gone || !(v->qresync || v->highest_due))
+		return;
+	highest = view_highest(v);
+	if (highest == v->client_modseq && !v->highest_due)
+		return;
+	buf_printf(v->ops->out(v->ctx), "* OK [HIGHESTMODSEQ %llu] Highest\r\n", (unsigned long long)highest);
+	view_told_highest(v, highest);
+}
+
+void view_put_modseq(struct view *v, const struct msg *m, struct buf *out)
+{
+	buf_puts(out, "MODSEQ (");
+	buf_u64(out, m->modseq);
+	buf_putc(out, ')');
+	if (m->modseq > v->client_modseq)
+		v->client_modseq = m->modseq;
+}
+
+void view_put_news(struct view *v, const struct msg *m, uint32_t seq, bool uid, bool flags)
 {
 	struct buf *out = v->ops->out(v->ctx);
 
 	buf_puts(out, "* ");
 	buf_u64(out, seq);
-	buf_puts(out, " FETCH (FLAGS ");
-	view_put_flags(v, m, out);
+	buf_puts(out, " FETCH (");
+	if (uid || v->condstore) {
+		buf_puts(out, "UID ");
+		buf_u64(out, m->uid);
+		buf_putc(out, ' ');
+	}
+	if (flags) {
+		buf_puts(out, "FLAGS ");
+		view_put_flags(v, m, out);
+	}
+	if (v->condstore) {
+		if (flags)
+			buf_putc(out, ' ');
+		view_put_modseq(v, m, out);
+	}
 	buf_puts(out, ")\r\n");
+}
+
+/* ---- telling ---------------------------------------------------------------------------------- */
+
+static void tell_flags(struct view *v, uint32_t seq, const struct msg *m)
+{
+	view_put_news(v, m, seq, false, true);
 }
 
 void view_tell_keywords(struct view *v)
@@ -249,10 +322,22 @@ void view_tell_keywords(struct view *v)
 	buf_puts(out, "] Limited\r\n");
 }
 
+static void put_vanished(struct view *v, const struct imap_seqset *set)
+{
+	struct buf *out = v->ops->out(v->ctx);
+
+	if (set->n == 0)
+		return;
+	buf_puts(out, "* VANISHED ");
+	imap_seqset_put(out, set);
+	buf_puts(out, "\r\n");
+}
+
 /* One batch in ascending order of UIDs; each number already counts the ones told before it. */
 static void tell_expunge_batch(struct view *v, uint64_t to)
 {
 	struct buf *out = v->ops->out(v->ctx);
+	struct imap_seqset vanished = IMAP_SEQSET_INIT;
 	uint32_t told = 0;
 
 	hidden(v);
@@ -262,15 +347,20 @@ static void tell_expunge_batch(struct view *v, uint64_t to)
 
 		if (m->expunge_no <= v->passed || m->expunge_no > to || m->uid > v->told_uid)
 			continue;
-		buf_printf(out, "* %u EXPUNGE\r\n", view_seq(v, index) - told);
+		if (v->qresync)
+			imap_seqset_add(&vanished, m->uid, m->uid);
+		else
+			buf_printf(out, "* %u EXPUNGE\r\n", view_seq(v, index) - told);
 		told++;
 		r = lower(v->recent.a, v->recent.n, *uid);
 		if (r < v->recent.n && v->recent.a[r] == *uid)
 			vec_remove(&v->recent, r);
 	}
+	put_vanished(v, &vanished);
+	imap_seqset_deinit(&vanished);
 	v->exists -= told;
 	v->passed = to;
-	v->counts_due = v->counts_due || told;
+	v->counts_due = v->counts_due || (told && !v->qresync);
 	folder_passed(v->f, &v->l, to);
 }
 

@@ -64,6 +64,21 @@ void view_put_flag_list(const struct view *v, bool permanent, struct buf *out);
  */
 void view_flags_told(struct view *v, uint32_t uid);
 
+/* ---- CONDSTORE, QRESYNC (RFC 7162) ------------------------------------------------------------- */
+/* From now on FETCH that nobody asked for has UID and MODSEQ, and with qresync VANISHED stands for EXPUNGE.
+ * first: the client doesn't know HIGHESTMODSEQ, view_tell_highest says it. */
+void view_enable(struct view *v, bool qresync, bool first);
+/* Up to here the client knows everything when all that is pending and may be told has been told. */
+uint64_t view_highest(const struct view *v);
+void view_told_highest(struct view *v, uint64_t modseq); /* HIGHESTMODSEQ was said */
+/* When all was told: says HIGHESTMODSEQ where the client, going by the MODSEQs that it has seen, believes
+ * otherwise: VANISHED tells none, and while a VANISHED must wait, later MODSEQs are too high (3.2). */
+void view_tell_highest(struct view *v);
+/* "MODSEQ (7)" */
+void view_put_modseq(struct view *v, const struct msg *m, struct buf *out);
+/* A whole FETCH line about what became of a message, with flags or just its MODSEQ; uid: in any case. */
+void view_put_news(struct view *v, const struct msg *m, uint32_t seq, bool uid, bool flags);
+
 /* ---- telling ---------------------------------------------------------------------------------- */
 bool view_pending(const struct view *v);
 /* Push mode (IDLE): a flag change is written at once if the client keeps up; for all else

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * APPEND. The command starts when its literal is announced: what can be refused is refused before
- * the client sends a byte. The literal goes from the input buffer straight to the store's file;
- * where the volume is slower than the client, the client waits.
+ * APPEND, of one message or of several (MULTIAPPEND, RFC 3502). The command starts when its first literal is
+ * announced: what can be refused is refused before the client sends a byte, of each message anew. Literals go
+ * from the input buffer straight to the store's files; where the volume is slower than the client, the client
+ * waits. All messages become visible together when the last has come, or none.
  */
 #include "backend/imapd/box/view.h"
 #include "backend/imapd/cmd/commands.h"
@@ -12,15 +13,18 @@
 #include "common/imap/imapdate.h"
 #include "common/imap/parser.h"
 #include "common/imap/reply.h"
+#include "common/imap/seqset.h"
 
 struct appending {
 	struct cmd *cmd;
 	struct append *append;
-	struct append_opts opts;
-	uint64_t left; /* bytes of the literal still to come */
-	bool busy;     /* the store takes no more for now */
-	uint32_t uidvalidity, uid;
-	bool send; /* into the Outbox */
+	struct append_opts opts; /* of the message at hand */
+	struct arena arena;	 /* what they point to */
+	uint64_t messages, bytes;
+	uint64_t left;	 /* bytes of the literal still to come */
+	bool busy;	 /* the store takes no more for now */
+	struct str code; /* "[APPENDUID 3 7:9]" */
+	bool send;	 /* into the Outbox */
 	struct outbox_item *item;
 	struct outbox_sent sent;
 };
@@ -34,6 +38,7 @@ static void on_free(struct cmd *cmd)
 	if (s->item)
 		outbox_drop(cmd->im->store, s->item, NULL, NULL);
 	outbox_item_free(&s->item);
+	arena_deinit(&s->arena);
 }
 
 /* No byte of the literal is taken: the parser drops what comes without being asked for. */
@@ -54,19 +59,37 @@ static enum cmd_next answer(struct cmd *cmd)
 		return cmd_no(cmd, "[TRYCREATE] No such mailbox");
 	if (cmd->result.code != STORE_OK)
 		return cmd_fault(cmd, &cmd->result);
-	return cmd_ok(cmd, "[APPENDUID %u %u] APPEND Ok.", s->uidvalidity, s->uid);
+	return cmd_ok_long(cmd,
+			   str_c(arena_printf(&cmd->arena, "%.*s APPEND Ok.", STR_ARG(s->code))));
+}
+
+static struct str appenduid(struct arena *arena, uint32_t uidvalidity, const uint32_t *uids,
+			    size_t n)
+{
+	struct imap_seqset set = IMAP_SEQSET_INIT;
+	struct buf b = BUF_INIT;
+	struct str s;
+
+	for (size_t i = 0; i < n; i++)
+		imap_seqset_add(&set, uids[i], uids[i]);
+	buf_printf(&b, "[APPENDUID %u ", uidvalidity);
+	imap_seqset_put(&b, &set);
+	buf_putc(&b, ']');
+	s = arena_str(arena, buf_str(&b));
+	imap_seqset_deinit(&set);
+	buf_deinit(&b);
+	return s;
 }
 
 static void on_committed(void *ctx, const struct store_result *r, uint32_t uidvalidity,
-			 uint32_t uid)
+			 const uint32_t *uids, size_t n)
 {
 	struct appending *s = ctx;
 
 	if (!cmd_back(s->cmd))
 		return;
 	s->cmd->result = *r;
-	s->uidvalidity = uidvalidity;
-	s->uid = uid;
+	s->code = appenduid(&s->cmd->arena, uidvalidity, uids, n);
 	cmd_wake(s->cmd);
 }
 
@@ -156,7 +179,9 @@ static enum cmd_next commit(struct cmd *cmd)
 	return cmd_then(cmd, answer, CMD_WAIT);
 }
 
-/* Behind the literal: the end of the command, and nothing else. */
+static enum cmd_next next_message(struct cmd *cmd);
+
+/* Behind a literal: the end of the command, or another message. */
 static enum cmd_next read_rest(struct cmd *cmd)
 {
 	struct imap_parser *p = cmd->c->parser;
@@ -166,14 +191,10 @@ static enum cmd_next read_rest(struct cmd *cmd)
 	conn_consume(cmd->c->conn, used);
 	switch (r) {
 	case IMAP_PARSE_COMMAND:
-		for (const struct imap_arg *a = p->args; a; a = a->next) {
-			if (a->type == IMAP_ARG_STREAM && a->next)
-				return cmd_bad(cmd, "Invalid arguments to APPEND");
-		}
-		return commit(cmd);
+		return imap_arg_end(p->args) ? commit(cmd)
+					     : cmd_bad(cmd, "Invalid arguments to APPEND");
 	case IMAP_PARSE_LITERAL:
-		cmd_bad(cmd, "One message at a time");
-		return refuse(cmd);
+		return next_message(cmd);
 	case IMAP_PARSE_MORE:
 		if (!cmd->c->eof)
 			return CMD_WAIT;
@@ -237,7 +258,10 @@ static enum cmd_next go_ahead(struct cmd *cmd)
 		return refuse(cmd); /* on_free ends what was begun */
 	}
 	s->left = p->literal.size;
+	s->messages++;
+	s->bytes += s->left;
 	imap_parser_stream(p);
+	imap_parser_next(p);
 	if (p->literal.sync)
 		imap_put_continue(cmd_out(cmd), "OK");
 	cmd->wants_input = true;
@@ -250,11 +274,12 @@ static enum cmd_next go_ahead(struct cmd *cmd)
 static bool take_flags(struct cmd *cmd, const struct imap_arg **a, struct append_opts *o)
 {
 	const struct settings *set = cmd->im->set;
+	struct appending *s = cmd->state;
 	struct imap_flag_list flags;
 
 	if (imap_arg_end(*a) || (*a)->type != IMAP_ARG_LIST)
 		return true;
-	switch (imap_flags_take(a, &cmd->arena, set->imap_keywords_max, set->imap_keyword_len,
+	switch (imap_flags_take(a, &s->arena, set->imap_keywords_max, set->imap_keyword_len,
 				&flags)) {
 	case IMAP_FLAGS_OK:
 		break;
@@ -291,6 +316,8 @@ static bool take_date(struct cmd *cmd, const struct imap_arg **a, struct append_
 static bool take_size(struct cmd *cmd, struct append_opts *o)
 {
 	const struct imap_literal *lit = &cmd->c->parser->literal;
+	const struct appending *s = cmd->state;
+	uint64_t room = cmd->im->set->imap_multiappend_size;
 
 	o->size = lit->size;
 	if (lit->literal8)
@@ -304,12 +331,50 @@ static bool take_size(struct cmd *cmd, struct append_opts *o)
 	else if (lit->size > cmd->im->set->imap_append_max)
 		cmd_no(cmd, "[TOOBIG] Message is larger than %llu bytes",
 		       (unsigned long long)cmd->im->set->imap_append_max);
+	else if (s->messages && (s->bytes > room || lit->size > room - s->bytes))
+		cmd_no(cmd, "[TOOBIG] Messages of one APPEND are larger than %llu bytes",
+		       (unsigned long long)room);
 	else
 		return true;
 	/* Nobody reads gigabytes only to drop them (B6). */
 	if (lit->size > cmd->im->set->imap_append_max && !lit->sync)
 		client_bye(cmd->c, "[TOOBIG] Message is too big.");
 	return false;
+}
+
+static bool take_options(struct cmd *cmd, const struct imap_arg *a)
+{
+	struct appending *s = cmd->state;
+
+	return take_flags(cmd, &a, &s->opts) && take_date(cmd, &a, &s->opts) &&
+	       take_size(cmd, &s->opts);
+}
+
+static enum cmd_next next_message(struct cmd *cmd)
+{
+	const struct imap_parser *p = cmd->c->parser;
+	struct appending *s = cmd->state;
+	bool ok = false;
+
+	s->opts = (struct append_opts){.folder = s->opts.folder};
+	arena_reset(&s->arena);
+	if (cmd->result.code != STORE_OK)
+		answer(cmd);
+	else if (p->depth)
+		cmd_bad(cmd, "Invalid arguments to APPEND");
+	else if (s->send) /* all or none can't be had where they are sent */
+		cmd_no(cmd, "[ALERT] Only one message may be sent at a time.");
+	else if (s->messages >= cmd->im->set->imap_multiappend_max)
+		cmd_no(cmd, "[LIMIT] More than %llu messages in one APPEND",
+		       (unsigned long long)cmd->im->set->imap_multiappend_max);
+	else
+		ok = take_options(cmd, p->args);
+	if (!ok)
+		return refuse(cmd);
+	cmd->wants_input = false;
+	cmd_wait(cmd);
+	append_next(s->append, &s->opts, cmd_stored, cmd);
+	return cmd_then(cmd, go_ahead, CMD_WAIT);
 }
 
 enum cmd_next append_start(struct cmd *cmd)
@@ -322,8 +387,7 @@ enum cmd_next append_start(struct cmd *cmd)
 	s = cmd->state = arena_new(&cmd->arena, struct appending);
 	s->cmd = cmd;
 	cmd->on_free = on_free;
-	if (!cmd_take_mailbox(cmd, &a, &s->opts.folder) || !take_flags(cmd, &a, &s->opts) ||
-	    !take_date(cmd, &a, &s->opts) || !take_size(cmd, &s->opts))
+	if (!cmd_take_mailbox(cmd, &a, &s->opts.folder) || !take_options(cmd, a))
 		return refuse(cmd);
 	s->send = outbox_is(s->opts.folder, cmd->im->set->outbox);
 	if (s->send && !may_send(cmd, &s->opts))

@@ -154,6 +154,7 @@ static enum cmd_next run(struct cmd *cmd)
 		poll_as_needed(i);
 		if (!view_tell(cmd->view, true))
 			return CMD_FULL;
+		view_tell_highest(cmd->view);
 	}
 	return CMD_WAIT;
 }
@@ -162,6 +163,9 @@ static enum cmd_next begin(struct cmd *cmd)
 {
 	struct idle *i = cmd->state;
 
+	/* Something else woke it: settle()'s timer won't end its wait any more. */
+	if (i->poll && loop_timer_active(i->poll))
+		(void)cmd_back(cmd);
 	loop_timer_free(&i->poll);
 	greet(cmd);
 	client_idle(cmd->c, true);

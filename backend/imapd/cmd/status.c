@@ -2,8 +2,9 @@
 #include "backend/imapd/cmd/commands.h"
 #include "common/imap/args.h"
 
-enum item { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, ITEM_N };
-static const char *const names[ITEM_N] = {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN"};
+enum item { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, HIGHESTMODSEQ, ITEM_N };
+static const char *const names[ITEM_N] = {"MESSAGES",	 "RECENT", "UIDNEXT",
+					  "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ"};
 
 struct status {
 	struct str name;
@@ -14,8 +15,8 @@ struct status {
 static enum cmd_next answer(struct cmd *cmd)
 {
 	struct status *s = cmd->state;
-	const uint32_t value[ITEM_N] = {s->result.messages, s->result.recent, s->result.uidnext,
-					s->result.uidvalidity, s->result.unseen};
+	const uint64_t value[ITEM_N] = {s->result.messages,    s->result.recent, s->result.uidnext,
+					s->result.uidvalidity, s->result.unseen, s->result.modseq};
 	struct buf *out = cmd_out(cmd);
 	const char *sep = "";
 
@@ -27,7 +28,7 @@ static enum cmd_next answer(struct cmd *cmd)
 	for (unsigned i = 0; i < ITEM_N; i++) {
 		if (!s->want[i])
 			continue;
-		buf_printf(out, "%s%s %u", sep, names[i], value[i]);
+		buf_printf(out, "%s%s %llu", sep, names[i], (unsigned long long)value[i]);
 		sep = " ";
 	}
 	buf_puts(out, ")\r\n");
@@ -70,6 +71,8 @@ enum cmd_next status_start(struct cmd *cmd)
 	if (!imap_arg_list(&a, &items) || !imap_arg_end(a) || imap_arg_end(items) ||
 	    !take_items(items, s))
 		return cmd_bad(cmd, "Invalid arguments to STATUS");
+	if (s->want[HIGHESTMODSEQ])
+		client_enable(cmd->c, false);
 	cmd_wait(cmd);
 	store_status(cmd->im->store, s->name, on_status, cmd);
 	return cmd_then(cmd, answer, CMD_WAIT);

@@ -5,6 +5,7 @@
  * is set before the batch is read, so that its answers can tell it.
  */
 #include "backend/imapd/fetch/emit.h"
+#include "backend/imapd/box/vanished.h"
 #include "backend/imapd/box/view.h"
 #include "backend/imapd/mimelimits.h"
 #include "common/base/log.h"
@@ -18,6 +19,7 @@ struct fetch {
 	struct fetch_plan plan;
 	struct uids uids;
 	size_t next;              /* of uids */
+	struct vanished vanished;
 	struct folder_files *files;
 	struct arena arena;       /* heads of the batch */
 	struct fetch_target target[BATCH];
@@ -38,6 +40,7 @@ static void fetch_free(struct cmd *cmd)
 	fetch_run_close(&f->run);
 	arena_deinit(&f->arena);
 	folder_files_put(&f->files);
+	vanished_free(&f->vanished);
 	free(f);
 }
 
@@ -51,16 +54,19 @@ static void item(struct buf *out, bool *had, const char *name)
 	buf_puts(out, name);
 }
 
-/* "* 5 FETCH (UID 7 FLAGS (\Seen)" without the end. */
-static void put_head(struct fetch *f, struct buf *out, const struct msg *m, uint32_t seq, bool flags, bool *had)
+/* "* 5 FETCH (UID 7 FLAGS (\Seen)" without the end. news: \Seen was set just now. */
+static void put_head(struct fetch *f, struct buf *out, const struct msg *m, uint32_t seq, bool news, bool *had)
 {
 	struct view *v = f->cmd->view;
+	bool flags = f->plan.flags || news;
+
+	news = news && f->cmd->c->condstore; /* then it goes with UID and MODSEQ (RFC 7162 3.2.4) */
 
 	*had = false;
 	buf_puts(out, "* ");
 	buf_u64(out, seq);
 	buf_puts(out, " FETCH (");
-	if (f->plan.uid) {
+	if (f->plan.uid || news) {
 		item(out, had, "UID ");
 		buf_u64(out, m->uid);
 	}
@@ -68,6 +74,10 @@ static void put_head(struct fetch *f, struct buf *out, const struct msg *m, uint
 		item(out, had, "FLAGS ");
 		view_put_flags(v, m, out);
 		view_flags_told(v, m->uid);
+	}
+	if (f->plan.modseq || news) {
+		item(out, had, "");
+		view_put_modseq(v, m, out);
 	}
 	if (f->plan.internaldate) {
 		item(out, had, "INTERNALDATE ");
@@ -100,7 +110,7 @@ static void put_memory(struct fetch *f, const struct msg *m, uint32_t seq)
 	struct buf *out = cmd_out(f->cmd);
 	bool had;
 
-	put_head(f, out, m, seq, f->plan.flags, &had);
+	put_head(f, out, m, seq, false, &had);
 	buf_puts(out, ")\r\n");
 }
 
@@ -195,7 +205,7 @@ static enum cmd_next batch_ready(struct cmd *cmd)
 		msg_ref_fill(view_folder(cmd->view), m, f->files, &to->ref);
 		ASSERT(to->ref.uid == uid);
 		buf_reset(&head);
-		put_head(f, &head, m, seq, f->plan.flags || f->flag[i], &to->had_item);
+		put_head(f, &head, m, seq, f->flag[i], &to->had_item);
 		to->head = arena_str(&f->arena, buf_str(&head));
 	}
 	f->n = n;
@@ -278,17 +288,54 @@ static enum cmd_next fetch_next(struct cmd *cmd)
 	return fetch_end(cmd);
 }
 
-enum cmd_next fetch_start(struct cmd *cmd)
+static enum cmd_next tell_vanished(struct cmd *cmd)
+{
+	struct fetch *f = cmd->state;
+
+	do {
+		if (cmd_full(cmd))
+			return cmd_then(cmd, tell_vanished, CMD_FULL);
+	} while (vanished_put(&f->vanished, cmd_out(cmd)));
+	return fetch_next(cmd);
+}
+
+/* '*' is the last UID that was given here, though its message may be the one that went. */
+static void find_vanished(struct fetch *f, struct imap_seqset *set)
+{
+	imap_seqset_resolve(set, view_folder(f->cmd->view)->uidnext - 1);
+	vanished_find(&f->vanished, f->cmd->view, f->plan.changed_since, set, 0);
+}
+
+/* Takes set and items. False: BAD was said. */
+static bool take_args(struct cmd *cmd, struct fetch_plan *plan, struct uids *uids)
 {
 	const struct imap_arg *a = cmd->args;
+	struct imap_seqset set = IMAP_SEQSET_INIT;
+	const char *bad;
+	bool ok = false;
+
+	if (!cmd_parse_set(cmd, &a, &set))
+		return false;
+	bad = fetch_plan_parse(cmd, a, plan);
+	if (bad)
+		cmd_bad(cmd, "%s", bad);
+	else if (plan->changed)
+		ok = cmd_resolve_changed(cmd, &set, plan->changed_since, uids);
+	else
+		ok = cmd_resolve_set(cmd, &set, uids);
+	imap_seqset_deinit(&set);
+	return ok;
+}
+
+enum cmd_next fetch_start(struct cmd *cmd)
+{
 	struct fetch_plan plan;
 	struct uids uids;
 
-	if (!cmd_take_set(cmd, &a, &uids))
+	if (!take_args(cmd, &plan, &uids))
 		return CMD_DONE;
-	const char *bad = fetch_plan_parse(cmd, a, &plan);
-	if (bad)
-		return cmd_bad(cmd, "%s", bad);
+	if (plan.modseq)
+		client_enable(cmd->c, false);
 
 	struct fetch *f = xcalloc(1, sizeof *f);
 	f->cmd = cmd;
@@ -299,5 +346,13 @@ enum cmd_next fetch_start(struct cmd *cmd)
 		.plan = &f->plan, .limits = mime_limits_of(cmd->im->set), .store = cmd->im->store, .fd = -1};
 	cmd->state = f;
 	cmd->on_free = fetch_free;
-	return fetch_next(cmd);
+	if (plan.vanished) {
+		const struct imap_arg *a = cmd->args;
+		struct imap_seqset set = IMAP_SEQSET_INIT;
+
+		if (cmd_parse_set(cmd, &a, &set)) /* as before; this time for UIDs without a message */
+			find_vanished(f, &set);
+		imap_seqset_deinit(&set);
+	}
+	return tell_vanished(cmd);
 }

@@ -83,6 +83,8 @@ static const char *add_item(struct builder *b, const struct imap_section *s, boo
 		p->flags = true;
 	} else if (str_ieq(n, STR("UID"))) {
 		p->uid = true;
+	} else if (str_ieq(n, STR("MODSEQ"))) {
+		p->modseq = true;
 	} else if (str_ieq(n, STR("INTERNALDATE"))) {
 		p->internaldate = true;
 	} else if (str_ieq(n, STR("RFC822.SIZE"))) {
@@ -115,25 +117,57 @@ static const char *add_item(struct builder *b, const struct imap_section *s, boo
 	return p->nitems > ITEMS_MAX ? "Too many FETCH items" : NULL;
 }
 
+/* "(CHANGEDSINCE 5 VANISHED)", RFC 7162 3.1.4.1 and 3.2.6. */
+static const char *take_modifiers(struct cmd *cmd, const struct imap_arg *a, struct fetch_plan *p)
+{
+	if (!a)
+		return "Empty list of FETCH modifiers";
+	while (a) {
+		if (!p->changed && imap_arg_word(&a, "CHANGEDSINCE")) {
+			/* 0 isn't the grammar, but clients say it that know nothing yet. */
+			if (!imap_arg_number64(&a, &p->changed_since))
+				return "CHANGEDSINCE needs a modification sequence";
+			p->changed = true;
+		} else if (!p->vanished && imap_arg_word(&a, "VANISHED")) {
+			p->vanished = true;
+		} else {
+			return "Unknown FETCH modifier";
+		}
+	}
+	p->modseq = true;
+	if (!p->vanished)
+		return NULL;
+	if (!cmd->uid)
+		return "VANISHED is UID FETCH's";
+	return !p->changed ? "VANISHED without CHANGEDSINCE"
+	       : !cmd->c->qresync ? "QRESYNC isn't enabled"
+				  : NULL;
+}
+
 const char *fetch_plan_parse(struct cmd *cmd, const struct imap_arg *a, struct fetch_plan *p)
 {
 	struct builder b = {.cmd = cmd, .p = p};
-	const struct imap_arg *items = a;
+	const struct imap_arg *items = a, *modifiers;
 	bool in_list = imap_arg_list(&a, &items);
 	struct imap_section s;
 	const char *bad = NULL;
 
 	*p = (struct fetch_plan){.uid = cmd->uid};
-	if (in_list && !imap_arg_end(a))
-		return "Unexpected argument behind the FETCH items";
 	if (!items)
 		return "FETCH without items";
 	while (items && !bad) {
 		if (imap_section_take(&items, &s) != IMAP_SECTION_OK)
 			return "Invalid FETCH item";
 		bad = add_item(&b, &s, in_list);
-		if (!in_list && items)
-			return "Unexpected argument behind the FETCH item";
+		if (!in_list)
+			break;
 	}
-	return bad;
+	if (!in_list)
+		a = items;
+	if (!bad && imap_arg_list(&a, &modifiers))
+		bad = take_modifiers(cmd, modifiers, p);
+	if (bad || imap_arg_end(a))
+		return bad;
+	return in_list ? "Unexpected argument behind the FETCH items"
+		       : "Unexpected argument behind the FETCH item";
 }

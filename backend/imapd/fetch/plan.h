@@ -21,12 +21,16 @@ struct fetch_item {
 
 struct fetch_plan {
 	bool uid, flags, internaldate, size; /* what is in memory (the size mostly) */
+	bool modseq;
+	bool changed;                        /* only those with a higher modseq than changed_since */
+	uint64_t changed_since;
+	bool vanished;                       /* VANISHED (EARLIER) comes first */
 	bool seen;                           /* an item that sets \Seen */
 	bool whole;                          /* needs the structure: the whole file is read */
 	struct fetch_item *items;            /* what needs the file */
 	size_t nitems;
 };
 
-/* Parses the arguments behind the sequence set. Memory in the command's arena. NULL: fine; else the
+/* Parses the arguments behind the sequence set, modifiers (RFC 4466) included. Memory in the command's arena. NULL: fine; else the
  * text for BAD. */
 const char *fetch_plan_parse(struct cmd *cmd, const struct imap_arg *a, struct fetch_plan *p);

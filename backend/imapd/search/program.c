@@ -114,6 +114,29 @@ static struct search_node *size_key(struct reader *r, const struct imap_arg **a,
 	return n;
 }
 
+/* The entry's name and type say nothing where a message has one modseq (RFC 7162 3.1.5). */
+static bool skip_entry(const struct imap_arg **a)
+{
+	struct str name;
+
+	if (!*a || (*a)->type == IMAP_ARG_ATOM || !imap_arg_astring(a, &name))
+		return true;
+	return str_istarts(name, STR("/flags/")) && name.n > 7 &&
+	       (imap_arg_word(a, "all") || imap_arg_word(a, "priv") || imap_arg_word(a, "shared"));
+}
+
+static struct search_node *modseq_key(struct reader *r, const struct imap_arg **a)
+{
+	struct search_node *n = node(r, SEARCH_MODSEQ);
+	uint64_t v;
+
+	if (!skip_entry(a) || !imap_arg_number64(a, &v))
+		return fail(r, SEARCH_BAD, "MODSEQ lacks its modification sequence");
+	n->from = (int64_t)v;
+	r->p->modseq = true;
+	return n;
+}
+
 static struct search_node *set_key(struct reader *r, struct str text, enum search_op op)
 {
 	struct search_program *p = r->p;
@@ -243,6 +266,8 @@ static struct search_node *word_key(struct reader *r, const struct imap_arg **a,
 		return keyword_key(r, a, str_ieq(w, STR("KEYWORD")));
 	if (str_ieq(w, STR("LARGER")) || str_ieq(w, STR("SMALLER")))
 		return size_key(r, a, str_ieq(w, STR("LARGER")));
+	if (str_ieq(w, STR("MODSEQ")))
+		return modseq_key(r, a);
 	if (str_ieq(w, STR("UID")))
 		return uid_key(r, a);
 	return set_key(r, w, SEARCH_NUMBERS);

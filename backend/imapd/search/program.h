@@ -20,6 +20,7 @@ enum search_op {
 	SEARCH_UIDS,
 	SEARCH_DATE,    /* INTERNALDATE: from <= day < to */
 	SEARCH_SIZE,    /* RFC822.SIZE: from < size < to; in memory mostly */
+	SEARCH_MODSEQ,  /* from <= modseq */
 	/* in the file */
 	SEARCH_SENT,    /* Date: header, as SEARCH_DATE */
 	SEARCH_HEADER,  /* field name holds text */
@@ -42,6 +43,7 @@ struct search_program {
 	struct search_node *root;
 	uint32_t leaves;
 	bool header, body; /* some key looks there */
+	bool modseq;       /* the answer has the highest one */
 	struct search_node *sets[64]; /* SEARCH_NUMBERS and SEARCH_UIDS, for resolving and freeing */
 	size_t nsets;
 };

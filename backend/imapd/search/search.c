@@ -19,10 +19,15 @@ struct search {
 	struct search_matcher *matcher;
 	struct folder_files *files;
 	uint32_t seq;             /* last message looked at */
+	bool few;                 /* only some UIDs need a look ... */
+	VEC(uint32_t) among;      /* ... these */
+	size_t at;
 	struct search_target target[BATCH];
 	uint8_t *known;           /* BATCH x leaves */
 	size_t n;
+	uint64_t modseq[BATCH];   /* of the targets */
 	VEC(uint32_t) hits;       /* UIDs */
+	uint64_t highest;         /* of their modseqs */
 	int error;
 };
 
@@ -36,6 +41,7 @@ static void search_free(struct cmd *cmd)
 	search_program_free(&s->prog);
 	folder_files_put(&s->files);
 	vec_free(&s->hits);
+	vec_free(&s->among);
 	free(s->known);
 	free(s);
 }
@@ -85,6 +91,8 @@ static enum search_truth memory_leaf(void *ctx, const struct search_node *n)
 		if (!m->wire && m->size)
 			return SEARCH_MAYBE;
 		return (int64_t)m->wire > n->from && (int64_t)m->wire < n->to;
+	case SEARCH_MODSEQ:
+		return (int64_t)m->modseq >= n->from;
 	default:
 		return SEARCH_MAYBE;
 	}
@@ -102,6 +110,13 @@ static void note_leaves(struct noting *k, const struct search_node *n)
 		note_leaves(k, kid);
 	if (n->op > SEARCH_NOT)
 		k->known[n->leaf] = (uint8_t)memory_leaf(&k->l, n);
+}
+
+static void hit(struct search *s, uint32_t uid, uint64_t modseq)
+{
+	*vec_push(&s->hits) = uid;
+	if (modseq > s->highest)
+		s->highest = modseq;
 }
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
@@ -128,6 +143,7 @@ static void batch_add(struct search *s, const struct looking *l)
 
 	*t = (struct search_target){.known = k.known};
 	note_leaves(&k, s->prog.root);
+	s->modseq[s->n] = l->m->modseq;
 	msg_ref_fill(view_folder(l->view), l->m, s->files, &t->ref);
 	s->n++;
 }
@@ -142,7 +158,7 @@ static enum cmd_next batch_end(struct cmd *cmd)
 		if (t->wire)
 			folder_learn_wire(f, t->ref.uid, t->wire);
 		if (t->hit)
-			*vec_push(&s->hits) = t->ref.uid;
+			hit(s, t->ref.uid, s->modseq[i]);
 		if (t->error == ENOENT)
 			folder_suspect(f, t->ref.uid);
 		else if (t->error)
@@ -164,6 +180,7 @@ static enum cmd_next search_answer(struct cmd *cmd)
 		    L_C("folder", view_folder(cmd->view)->name), L_C("error", strerror(s->error)));
 		return cmd_no(cmd, "[UNAVAILABLE] Some messages could not be read");
 	}
+	size_t shown_n = 0;
 	buf_puts(out, "* SEARCH");
 	for (size_t i = 0; i < s->hits.n; i++) {
 		uint32_t shown = cmd->uid ? s->hits.a[i] : view_seq_of_uid(cmd->view, s->hits.a[i]);
@@ -171,22 +188,58 @@ static enum cmd_next search_answer(struct cmd *cmd)
 			continue;
 		buf_putc(out, ' ');
 		buf_u64(out, shown);
+		shown_n++;
 	}
+	if (s->prog.modseq && shown_n)
+		buf_printf(out, " (MODSEQ %llu)", (unsigned long long)s->highest);
 	buf_puts(out, "\r\n");
 	return cmd_ok(cmd, "SEARCH done.");
+}
+
+/* The next message to look at; 0: there are no more. */
+static uint32_t next_number(struct search *s)
+{
+	uint32_t seq = 0;
+
+	if (!s->few)
+		return s->seq < view_exists(s->cmd->view) ? ++s->seq : 0;
+	while (!seq && s->at < s->among.n)
+		seq = view_seq_of_uid(s->cmd->view, s->among.a[s->at++]);
+	return seq;
+}
+
+static void note_changed(void *ctx, size_t index)
+{
+	struct search *s = ctx;
+
+	*vec_push(&s->among) = view_folder(s->cmd->view)->msgs.a[index].uid;
+}
+
+/* A MODSEQ that all results must have costs what has changed, not the folder (P11). */
+static void look_at_few(struct search *s)
+{
+	for (const struct search_node *n = s->prog.root->kids; n && !s->few; n = n->next) {
+		if (n->op != SEARCH_MODSEQ || n->from <= 0)
+			continue;
+		folder_changed_since(view_folder(s->cmd->view), (uint64_t)n->from - 1, note_changed, s);
+		s->few = true;
+	}
 }
 
 static enum cmd_next search_next(struct cmd *cmd)
 {
 	struct search *s = cmd->state;
 	struct folder *f = view_folder(cmd->view);
+	uint32_t seq;
 
-	while (s->seq < view_exists(cmd->view)) {
+	for (;;) {
 		if (s->n == BATCH)
 			return batch_submit(cmd);
 		if (cmd_tired(cmd))
 			return cmd_then(cmd, search_next, CMD_YIELD);
-		uint32_t seq = ++s->seq;
+		seq = next_number(s);
+		if (!seq)
+			break;
 		struct looking l = {cmd->view, &f->msgs.a[view_index(cmd->view, seq)], seq};
 		if (l.m->state & MSG_EXPUNGED)
 			continue;
@@ -196,7 +249,7 @@ static enum cmd_next search_next(struct cmd *cmd)
 		else if (t == SEARCH_YES && s->n) /* in order behind those that are being looked at */
 			batch_add(s, &l);
 		else if (t == SEARCH_YES)
-			*vec_push(&s->hits) = l.m->uid;
+			hit(s, l.m->uid, l.m->modseq);
 	}
 	return s->n ? batch_submit(cmd) : search_answer(cmd);
 }
@@ -209,6 +262,15 @@ static void resolve_sets(struct cmd *cmd, struct search_program *p)
 		imap_seqset_resolve(&n->set, n->op == SEARCH_UIDS ? view_max_uid(cmd->view)
 								 : view_exists(cmd->view));
 	}
+}
+
+/* VANISHED must not come while a UID SEARCH speaks of message numbers (RFC 7162 3.2.10.2). */
+static bool has_numbers(const struct search_program *p)
+{
+	for (size_t i = 0; i < p->nsets; i++)
+		if (p->sets[i]->op == SEARCH_NUMBERS)
+			return true;
+	return false;
 }
 
 static bool numbers_exist(struct cmd *cmd, const struct search_program *p)
@@ -238,9 +300,13 @@ enum cmd_next search_start(struct cmd *cmd)
 	case SEARCH_PARSED:
 		break;
 	}
+	if (s->prog.modseq)
+		client_enable(cmd->c, false);
+	look_at_few(s);
 	resolve_sets(cmd, &s->prog);
 	if (!numbers_exist(cmd, &s->prog))
 		return cmd_bad(cmd, "A message number is beyond the folder's end");
+	cmd->numbers = cmd->c->qresync && has_numbers(&s->prog);
 	struct mime_limits limits = mime_limits_of(cmd->im->set);
 	s->matcher = search_matcher_new(&s->prog, &limits, cmd->im->store);
 	s->known = xcalloc(BATCH, s->prog.leaves + 1);

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "common/base/buf.h"
+#include "common/base/err.h"
 #include "common/config/settings.h"
 #include "common/imap/saslname.h"
 #include "frontend/authd/provider.h"
@@ -62,7 +63,10 @@ struct mech {
 };
 
 /* SASL_BIT of the mechanisms that can work with these settings and with providers that answer these
- * kinds of check (CHECK_BIT). */
-unsigned mech_possible(const struct settings *set, unsigned kinds);
+ * kinds of check (CHECK_BIT); those that don't suit every account only where AUTH_MECHANISMS names them,
+ * since a client that finds one takes it and doesn't try another when it fails. */
+unsigned mech_possible(const struct settings *set, unsigned kinds, unsigned unsuited);
+/* -1: AUTH_MECHANISMS names one that there isn't. */
+int mech_settings_check(const struct settings *set, struct err *e);
 /* NULL: not among those offered. */
 const struct mech *mech_offered(unsigned offered, enum sasl_id id);

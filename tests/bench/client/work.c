@@ -48,6 +48,16 @@ void work_login(const struct target *t, int argc, char **argv)
 	free(took);
 }
 
+void work_handshake(const struct target *t, int argc, char **argv)
+{
+	int times = (int)strtol(argv[0], NULL, 10);
+	uint64_t start = now_ns();
+
+	for (int i = 0; i < times; i++)
+		conn_close(conn_open(t));
+	result("wall", (double)(now_ns() - start) / 1e9);
+}
+
 void work_idle(const struct target *t, int argc, char **argv)
 {
 	int users = (int)strtol(argv[0], NULL, 10), sessions = (int)strtol(argv[1], NULL, 10);

@@ -38,6 +38,17 @@ class Given:
         self.client.setblocking(True)
         self.client.settimeout(10)
 
+    @property
+    def record(self):
+        """The user record in the ticket (ipc/record.h)."""
+        r, at = {}, 17
+        r["user"], at = take(self.ticket, at)
+        r["uid"], r["gid"] = struct.unpack_from("<II", self.ticket, at)
+        at += 8
+        for name in ("home", "maildir", "quota", "options", "mailhost"):
+            r[name], at = take(self.ticket, at)
+        return {k: v.decode() if isinstance(v, bytes) else v for k, v in r.items()}
+
     def taken(self):
         self.link.send(message(TAKEN, struct.pack("<I", self.id)))
         self.client.sendall(self.tag + b" OK " + self.verb + b" Ok.\r\n")

@@ -20,9 +20,11 @@ class Row:
 class Mirror:
     """learn(validity, uid, subject, flags) hears of every message that is seen with its subject."""
 
+    resync = False
+
     def __init__(self, imap, label, learn):
         self.c, self.label, self.learn = imap, label, learn
-        self.trace = collections.deque(maxlen=60)
+        self.trace, self.verb, self.fresh = collections.deque(maxlen=60), None, set()
         self.idling, self.doomed, self.bye = False, False, False
         self.leave()
 
@@ -37,6 +39,7 @@ class Mirror:
     # ---- commands ------------------------------------------------------------------------------------
     def start(self, command, literal=None):
         self.trace.append("C: " + command)
+        self.fresh = set()  # rows whose flags were told since
         self.verb = command.split(" ", 1)[0].upper()
         if self.verb == "UID":
             self.verb = " ".join(command.split(" ", 2)[:2]).upper()
@@ -68,6 +71,7 @@ class Mirror:
 
     def idle(self):
         self.trace.append("C: IDLE")
+        self.verb = "IDLE"
         self.c.idle_tag = self.c.start("IDLE")
         while True:
             line = self.c.read_line()
@@ -107,7 +111,7 @@ class Mirror:
         elif line.startswith(b"* BYE"):
             self.bye = True
         else:
-            self.must(line.startswith((b"* OK", b"* LIST", b"* STATUS")), "what is %r?" % line)
+            self.must(line.startswith((b"* OK", b"* LIST", b"* STATUS", b"* ENABLED")), "what is %r?" % line)
 
     def take_number(self, n, what, verb):
         if what == b"EXISTS":
@@ -130,6 +134,7 @@ class Mirror:
             self.take_uid(n, row, int(uid.group(1)))
         if flags:
             row.flags = frozenset(flags.group(1).decode().split())
+            self.fresh.add(row)
             self.must(row.flags - SYSTEM <= self.keywords, "a keyword that FLAGS didn't tell of: %s" % set(row.flags))
         if subject:
             self.must(row.uid, "a body without its UID")

@@ -9,7 +9,6 @@ import socketserver
 import subprocess
 import tempfile
 import threading
-import time
 
 from .server import free_port, wait_for
 
@@ -187,7 +186,3 @@ class FakeRedis:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
-
-
-def now():
-    return time.monotonic()

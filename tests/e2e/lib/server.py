@@ -162,6 +162,15 @@ class Server:
                 found.append(pid)
         return found
 
+    def imapds(self, maildir):
+        """Those that serve this Maildir."""
+        found = []
+        for pid in self.pids("imapd"):
+            with contextlib.suppress(OSError):
+                if os.path.samefile("/proc/%d/cwd" % pid, maildir):
+                    found.append(pid)
+        return found
+
     # ---- mail --------------------------------------------------------------------------------------
     def maildir(self, user="demo", folder=None):
         path = os.path.join(self.mail, user, "Maildir")

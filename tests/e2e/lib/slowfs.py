@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """slowfs SOURCE MOUNTPOINT DELAYFILE: passes every call through to SOURCE, each after as many seconds as
-DELAYFILE says (read at each call)."""
+DELAYFILE says (read at each call). Names behind the number can't be opened: EIO."""
 import errno
 import os
 import sys
@@ -15,11 +15,15 @@ class Slow(Operations):
         self.root, self.delay_file = root, delay_file
 
     def __call__(self, op, path, *args):
+        broken = []
         try:
             with open(self.delay_file, encoding="ascii") as f:
-                time.sleep(float(f.read() or 0))
+                delay, *broken = f.read().split()
+                time.sleep(float(delay))
         except (OSError, ValueError):
             pass
+        if op == "open" and os.path.basename(path) in broken:
+            raise FuseOSError(errno.EIO)
         try:
             return getattr(self, op)(os.path.join(self.root, path.lstrip("/")) if path is not None else None, *args)
         except OSError as fault:

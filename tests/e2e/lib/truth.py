@@ -63,8 +63,8 @@ class Truth:
             self.foreign.add((validity, uid))
             flags = None
         entry.alive, entry.flags = alive, dict(flags or {})
-        if self.pending.get((folder, subject), True) is True:
-            self.pending.pop((folder, subject), None)
+        if self.pending.get((folder, subject)):
+            self.pending[folder, subject] = None  # this may be it, or another of that subject
 
     def of(self, validity):
         return [(key, e) for key, e in self.entries.items() if key[0] == validity]

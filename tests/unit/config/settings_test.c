@@ -71,9 +71,10 @@ static void test_errors(void **state)
 		{"SANDBOX=on|off\n", ":1: this character needs quotes"},
 		{"SANDBOX='on|off'\n", ":1: SANDBOX=on|off: one of on|off is wanted"},
 		{"PORT=1\nPORT=1\nPORT=2\n", ":3: PORT is set twice, with different values"},
-		{"AUTHMODULES=\"authdaemon\"\n", ":1: AUTHMODULES=authdaemon: courier-authlib can't be asked yet, "
-						 "there are: passwd-file http redis"},
-		{"AUTHMODULES=ldap\n", ":1: AUTHMODULES: \"ldap\" is not known, there are: passwd-file http redis"},
+		{"AUTHMODULES='passwd-file  passwd-file'\n", ":1: AUTHMODULES: passwd-file is named twice"},
+		{"MASTER_SEPARATOR=**\n", ":1: MASTER_SEPARATOR: one of !#%&*+/:;=?^|~ is wanted"},
+		{"MASTER_SEPARATOR=@\n", ":1: MASTER_SEPARATOR: one of !#%&*+/:;=?^|~ is wanted"},
+		{"AUTHMODULES=ldap\n", ":1: AUTHMODULES: \"ldap\" is not known, there are: passwd-file http redis authlib"},
 		{"PORT_FILE=/etc/passwd\n", ":1: unknown setting PORT_FILE"},
 	};
 	char want[256];
@@ -103,7 +104,7 @@ static void test_courier(void **state)
 	assert_int_equal(load(&s,
 			      "##VERSION: $Id$\nADDRESS=0\nPORT=143\nMAXDAEMONS=40\nMAXPERIP=20\nPIDFILE=/x\n"
 			      "TCPDOPTS=\"-nodnslookup -noidentlookup\"\nLOGGEROPTS=\"-name=imapd\"\n"
-			      "AUTHSERVICE143=imap\nIMAP_CAPABILITY=\"IMAP4rev1 UIDPLUS\"\nIMAP_KEYWORDS=1\n"
+			      "AUTHSERVICE143=imap\nAUTHSERVICE993=imaps\nAUTHMODULES=\"authdaemon\"\nIMAP_CAPABILITY=\"IMAP4rev1 UIDPLUS\"\nIMAP_KEYWORDS=1\n"
 			      "IMAP_CAPABILITY_TLS_ORIG=\"$IMAP_CAPABILITY_ORIG AUTH=PLAIN\"\nIMAP_ACL=1\n"
 			      "TLS_STARTTLS_PROTOCOL=\"$TLS_PROTOCOL\"\nTLS_DHCERTFILE=\nIMAPDSTART=YES\n"
 			      "IMAP_ENHANCEDIDLE=0\nMAILDIRPATH=Maildir\nIMAP_TLS_REQUIRED=0\n",
@@ -111,11 +112,20 @@ static void test_courier(void **state)
 	assert_string_equal(s.imap_capability, "IMAP4rev1 UIDPLUS");
 	assert_false(s.imap_enhancedidle);
 	assert_non_null(strstr(buf_cstr(&w), ":6: PIDFILE is ignored: no longer needed\n"));
-	assert_non_null(strstr(buf_cstr(&w), ":9: AUTHSERVICE143 is ignored: no longer needed\n"));
-	assert_non_null(strstr(buf_cstr(&w), ":13: IMAP_ACL is ignored: not implemented yet\n"));
+	assert_string_equal(s.authservice, "143=imap 993=imaps");
+	assert_string_equal(s.authmodules, "authdaemon");
+	assert_null(strstr(buf_cstr(&w), "AUTHSERVICE"));
+	assert_non_null(strstr(buf_cstr(&w), ":15: IMAP_ACL is ignored: not implemented yet\n"));
 	assert_null(strstr(buf_cstr(&w), "MAXPERIP"));
 	settings_free(&s);
 	buf_deinit(&w);
+}
+
+static void test_lists(void **state)
+{
+	assert_true(settings_list_has("a", STR("a")) && settings_list_has(" b  a ", STR("a")));
+	assert_false(settings_list_has("aa b", STR("a")) || settings_list_has("", STR("")) ||
+		     settings_list_has("a  b", STR("")));
 }
 
 /* What --print-settings says can be read again, and means the same. */
@@ -186,6 +196,7 @@ int main(void)
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_courier),
+		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_print_round_trip),
 		cmocka_unit_test(test_sample_is_valid),
 		cmocka_unit_test(test_names),

@@ -28,8 +28,8 @@ static void states(void **state)
 				 .login_disabled = true, .literal_minus = true},
 	      "IMAP4rev1 LITERAL- SASL-IR ID AUTH=PLAIN AUTH=LOGIN");
 	check((struct imap_caps){IMAP_CAPS_SESSION, .idle = true},
-	      "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE CHILDREN UNSELECT "
-	      "SPECIAL-USE CREATE-SPECIAL-USE");
+	      "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS MOVE MULTIAPPEND CHILDREN UNSELECT "
+	      "CONDSTORE QRESYNC SPECIAL-USE CREATE-SPECIAL-USE");
 }
 
 /* IMAP_CAPABILITY limits, but what protects a password can't be taken out. */

@@ -125,6 +125,80 @@ static void builds(void **state)
 	imap_seqset_deinit(&s);
 }
 
+static void parsed(struct imap_seqset *s, const char *text)
+{
+	*s = IMAP_SEQSET_INIT;
+	if (*text)
+		assert_true(imap_seqset_parse(s, str_c(text), 100));
+}
+
+static void looks_at_the_order(void **state)
+{
+	static const struct {
+		const char *text;
+		bool stars, ascends;
+	} v[] = {
+		{"1", false, true},	     {"1:4,5,9:9", false, true}, {"2,1", false, false},
+		{"1,1", false, false},	     {"4:1", false, false},	 {"1:4,4:5", false, false},
+		{"4294967295", false, true}, {"*", true, true},		 {"1:*", true, false},
+		{"3,*:4", true, false},
+	};
+	struct imap_seqset s;
+
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		parsed(&s, v[i].text);
+		assert_int_equal(imap_seqset_stars(&s), v[i].stars);
+		if (!v[i].stars)
+			assert_int_equal(imap_seqset_ascends(&s), v[i].ascends);
+		imap_seqset_deinit(&s);
+	}
+	parsed(&s, "1:4294967295");
+	assert_int_equal(imap_seqset_count(&s), 4294967295U);
+	imap_seqset_deinit(&s);
+	parsed(&s, "1,3:4,9");
+	assert_int_equal(imap_seqset_count(&s), 4);
+	imap_seqset_deinit(&s);
+	assert_int_equal(imap_seqset_count(&s), 0);
+}
+
+static void compares(void **state)
+{
+	static const char *const v[][4] = {
+		/* a, b, both, a without b */
+		{"1:10", "3:4,8", "3:4,8", "1:2,5:7,9:10"},
+		{"1,3,5", "2,4,6", "", "1,3,5"},
+		{"1:3,7:9", "2:8", "2:3,7:8", "1,9"},
+		{"1:4294967295", "4294967295", "4294967295", "1:4294967294"},
+		{"1:4294967295", "1", "1", "2:4294967295"},
+		{"4294967295", "1:4294967295", "4294967295", ""},
+		{"5", "", "", "5"},
+		{"", "5", "", ""},
+		{"1:2,4:5,7:8", "2:4,8:20", "2,4,8", "1,5,7"},
+		{"2:3", "1:2,3", "2:3", ""},
+	};
+	struct imap_seqset a, b, out;
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		for (int way = 0; way < 2; way++) {
+			parsed(&a, v[i][0]);
+			parsed(&b, v[i][1]);
+			parsed(&out, "");
+			if (way)
+				imap_seqset_without(&out, &a, &b);
+			else
+				imap_seqset_both(&out, &a, &b);
+			buf_reset(&text);
+			imap_seqset_put(&text, &out);
+			assert_string_equal(buf_cstr(&text), v[i][2 + way]);
+			imap_seqset_deinit(&a);
+			imap_seqset_deinit(&b);
+			imap_seqset_deinit(&out);
+		}
+	}
+	buf_deinit(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +207,8 @@ int main(void)
 		cmocka_unit_test(bounds_ranges),
 		cmocka_unit_test(finds),
 		cmocka_unit_test(builds),
+		cmocka_unit_test(looks_at_the_order),
+		cmocka_unit_test(compares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

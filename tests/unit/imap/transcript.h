@@ -56,6 +56,10 @@ static inline void transcript_literal(struct buf *out, struct imap_parser *p, ui
 	if (str_ieq(p->name, STR("REFUSE"))) {
 		buf_puts(out, "refused ");
 		imap_parser_refuse(p);
+	} else if (str_ieq(p->name, STR("MULTI")) && p->depth == 0) {
+		imap_parser_stream(p);
+		imap_parser_next(p);
+		*streaming = p->literal.size;
 	} else if (str_ieq(p->name, STR("APPEND"))) {
 		imap_parser_stream(p);
 		*streaming = p->literal.size;

@@ -396,6 +396,124 @@ static void several_writers_share_a_folder(void **state)
 	buf_deinit(&b);
 }
 
+static unsigned reserved, refusals;
+
+static int on_reserved(void *ctx, uint32_t uidvalidity, uint32_t ceiling, struct err *e)
+{
+	reserved = ceiling;
+	return refusals && refusals-- ? err_set(e, ENOSPC, "full") : 0;
+}
+
+static int first_ones(void *ctx, uint32_t *uidvalidity, struct buf *records, struct err *e)
+{
+	struct rec state = {.type = REC_STATE, .uidnext = 50, .modseq = 99};
+
+	*uidvalidity = 7;
+	put_add(records, 44);
+	rec_put(records, &state);
+	return 0;
+}
+
+static struct disk *open_first(struct buf *recs, bool *rebuilt)
+{
+	struct disk_opts o = {.dir_fd = dir_fd,
+			      .dir_name = dir,
+			      .use_locks = true,
+			      .lock_timeout_ms = 2000,
+			      .lock_stale_ms = 120000,
+			      .new_uidvalidity = new_validity,
+			      .first = first_ones,
+			      .reserved = on_reserved};
+	struct disk *d = NULL;
+	struct err e = {0};
+
+	if (disk_open(&o, &d, recs, rebuilt, &e) < 0)
+		fail_msg("disk_open: %s", e.text);
+	return d;
+}
+
+static void a_folder_begins_with_what_others_left(void **state)
+{
+	struct buf b = BUF_INIT;
+	bool rebuilt;
+	struct rec r;
+
+	for (int i = 0; i < 3; i++) {
+		struct disk *d = open_first(&b, &rebuilt);
+		struct str s = buf_str(&b);
+		assert_false(rebuilt);
+		assert_int_equal(disk_uidvalidity(d), 7);
+		assert_int_equal(rec_get(&s, &r), 1);
+		assert_int_equal(r.uid, 44);
+		assert_int_equal(rec_get(&s, &r), 1);
+		assert_int_equal(r.uidnext, 50);
+		disk_close(&d);
+		if (i == 0) /* its maker died before the mark was there */
+			assert_int_equal(unlinkat(dir_fd, "posthouse/mark", 0), 0);
+	}
+	/* But with a journal that has gone and a mark that tells of it, UIDs may have been given. */
+	assert_int_equal(unlinkat(dir_fd, "posthouse/journal.1", 0), 0);
+	struct disk *d = open_first(&b, &rebuilt);
+	assert_true(disk_uidvalidity(d) > 7);
+	assert_int_equal(b.n, 0);
+	disk_close(&d);
+	buf_deinit(&b);
+}
+
+static void what_could_not_be_reserved_is_not_given(void **state)
+{
+	struct buf b = BUF_INIT;
+	bool rebuilt, reset;
+	struct err e;
+	struct disk *d = open_first(&b, &rebuilt);
+
+	assert_int_equal(disk_lock(d, &b, &reset, &e), 0);
+	refusals = 2;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(disk_reserve(d, 60, 100, &e), -1);
+	assert_int_equal(e.code, ENOSPC);
+	assert_int_equal(disk_reserve(d, 60, 100, &e), 0);
+	assert_true(reserved > 60 && disk_uid_ceiling(d) == reserved);
+	reserved = 0;
+	assert_int_equal(disk_reserve(d, 61, 100, &e), 0);
+	assert_int_equal(reserved, 0);
+	disk_close(&d);
+	buf_deinit(&b);
+}
+
+static void a_restart_is_a_reset_for_others(void **state)
+{
+	struct buf b = BUF_INIT, in = BUF_INIT;
+	struct rec state_rec = {.type = REC_STATE, .uidnext = 3, .modseq = 100};
+	bool rebuilt, reset;
+	struct err e;
+	struct disk *d = must_open(&b, &rebuilt), *other = must_open(&b, &rebuilt);
+
+	add(d, 1, 9);
+	buf_reset(&b);
+	put_add(&b, 2);
+	rec_put(&b, &state_rec);
+	assert_int_equal(disk_lock(d, &in, &reset, &e), 0);
+	assert_int_equal(disk_restart(d, 5000, buf_str(&b), &e), 0);
+	assert_true(disk_still_locked(d));
+	disk_unlock(d);
+	assert_int_equal(disk_tail(other, &in, &reset, &e), 0);
+	assert_true(reset);
+	disk_close(&other);
+	disk_close(&d);
+	buf_reset(&in);
+	d = must_open(&in, &rebuilt);
+	assert_false(rebuilt);
+	assert_int_equal(disk_uidvalidity(d), 5000);
+	struct str s = buf_str(&in);
+	struct rec r;
+	assert_true(rec_get(&s, &r) == 1 && r.type == REC_ADD && r.uid == 2);
+	assert_true(rec_get(&s, &r) == 1 && r.type == REC_STATE);
+	disk_close(&d);
+	buf_deinit(&b);
+	buf_deinit(&in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +524,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_live_holder_keeps_its_lock, setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_never_reuses_a_uid, setup, teardown),
 		cmocka_unit_test_setup_teardown(several_writers_share_a_folder, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_folder_begins_with_what_others_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_could_not_be_reserved_is_not_given, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_restart_is_a_reset_for_others, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -273,9 +273,9 @@ static UNUSED void box_copy(struct box *x, const uint32_t *uids, size_t n, const
 }
 
 static uint32_t appended_uid;
-static void appended(void *ctx, const struct store_result *r, uint32_t uidvalidity, uint32_t uid)
+static void appended(void *ctx, const struct store_result *r, uint32_t uidvalidity, const uint32_t *uids, size_t n)
 {
-	appended_uid = uid;
+	appended_uid = n ? uids[n - 1] : 0;
 	on_done(NULL, r);
 }
 

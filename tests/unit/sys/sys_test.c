@@ -71,6 +71,21 @@ static void drop(void)
 	CHECK(getuid() == 23456 && getgid() == 23456);
 }
 
+static void drop_with_groups(void)
+{
+	gid_t got[4];
+	struct err e;
+
+	CHECK(priv_drop_groups("23456", "no-such-group", -1, &e) == -1);
+	CHECK(strstr(e.text, "no-such-group") != NULL);
+	CHECK(priv_drop_groups("23456", "root", -1, &e) == -1);
+	CHECK(priv_drop_groups("23456", "777 0", -1, &e) == -1);
+	CHECK(priv_drop_groups("23456", " 777  mail ", -1, &e) == 0);
+	CHECK(getuid() == 23456 && getgid() == 23456 && getgroups(4, got) == 2);
+	CHECK((got[0] == 777) != (got[1] == 777));
+	CHECK(setuid(0) == -1);
+}
+
 static void test_priv(void **state)
 {
 	struct priv_user u;
@@ -85,6 +100,7 @@ static void test_priv(void **state)
 		skip();
 	in_child(become);
 	in_child(drop);
+	in_child(drop_with_groups);
 }
 
 static char dir[] = "/tmp/sys-test-XXXXXX";

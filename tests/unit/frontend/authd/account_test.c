@@ -73,6 +73,82 @@ static void test_refused(void **state)
 	}
 }
 
+static void test_fields_before_options(void **state)
+{
+	struct settings s = defaults();
+	struct account_fields f = {.user = STR("bob"),
+				   .options = STR("maildir=a,quota=1S,mailhost=x"),
+				   .maildir = STR("/m"),
+				   .quota = STR("2S"),
+				   .mailhost = STR("y")};
+	struct arena a = ARENA_INIT;
+	struct user_record r = {0};
+	struct err e;
+
+	assert_int_equal(account_record(&a, &s, &f, &r, &e), 0);
+	assert_true(str_eq(r.maildir, STR("/m")) && str_eq(r.quota, STR("2S")) &&
+		    str_eq(r.mailhost, STR("y")));
+	arena_deinit(&a);
+}
+
+/* Whatever a provider sends: what is no line of text, or too long, makes no record. */
+static void test_hostile_fields(void **state)
+{
+	static char big[1 << 20];
+	const struct str bad[] = {
+		STR("x\ny=1"), STR("x\0y"), STR("x\r"), STR("\x7f"), {big, sizeof(big)}};
+
+	memset(big, 'a', sizeof(big));
+	for (size_t i = 0; i < ARRAY_LEN(bad) * 6; i++) {
+		struct settings s = defaults();
+		struct account_fields f = {.user = STR("bob"), .home = STR("/h")};
+		struct str *const at[] = {&f.user,    &f.home,	&f.options,
+					  &f.maildir, &f.quota, &f.mailhost};
+		struct arena a = ARENA_INIT;
+		struct user_record r = {0};
+		struct err e = {.text = ""};
+
+		assert_int_equal(account_record(&a, &s, &f, &r, &e), 0);
+		*at[i % 6] = bad[i / 6];
+		assert_int_equal(account_record(&a, &s, &f, &r, &e), -1);
+		assert_true(e.text[0] != '\0');
+		arena_deinit(&a);
+	}
+}
+
+static void test_dates(void **state)
+{
+	static const struct {
+		const char *options;
+		bool record;
+		enum auth_result allowed;
+	} cases[] = {
+		{"expires=2099-12-31", true, AUTH_OK},
+		{"expires=2001-01-01", true, AUTH_EXPIRED},
+		{"expires=", true, AUTH_OK},
+		{"expires=2099-02-29", false, AUTH_EXPIRED},
+		{"expires=2099-13-01", false, AUTH_EXPIRED},
+		{"expires=2099-1-1", false, AUTH_EXPIRED},
+		{"expires=tomorrow", false, AUTH_EXPIRED},
+		{"expires=2099-12-31 ", true, AUTH_OK},
+		{"expires=2001-01-01,disableimap=1", true, AUTH_EXPIRED},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct settings s = defaults();
+		struct account_fields f = {.user = STR("bob"), .options = str_c(cases[i].options)};
+		struct session_facts facts = {.protocol = STR("imap")};
+		struct arena a = ARENA_INIT;
+		struct user_record r = {0};
+		const char *text;
+		struct err e;
+
+		assert_int_equal(account_record(&a, &s, &f, &r, &e), cases[i].record ? 0 : -1);
+		assert_int_equal(account_allows(&r, &facts, &text), cases[i].allowed);
+		arena_deinit(&a);
+	}
+}
+
 static void test_options(void **state)
 {
 	static const struct {
@@ -84,6 +160,7 @@ static void test_options(void **state)
 		{"DisableImap=0", "disableimap=1, quota=5S", "DisableImap=0,quota=5S"},
 		{"group=a,group=b", "group=c,x", "group=a,group=b,x"},
 		{"a,,b", ",,", "a,,b"},
+		{"", "master=1,x=2, Master = 1", "x=2"},
 	};
 	struct arena a = ARENA_INIT;
 
@@ -118,6 +195,55 @@ static void test_allows(void **state)
 	assert_int_equal(allows("disablepop3=1", true), AUTH_OK);
 	assert_int_equal(allows("disableinsecureimap=1", true), AUTH_OK);
 	assert_int_equal(allows("disableinsecureimap=1", false), AUTH_DISABLED);
+	assert_int_equal(allows("disableimap=yes", true), AUTH_DISABLED);
+	assert_int_equal(allows("disableimap=no", true), AUTH_OK);
+	assert_int_equal(allows("disableimap=off,disableimap=1", true),
+			 AUTH_OK); /* the first one counts */
+	assert_int_equal(allows("disableimap", true), AUTH_OK);
+	assert_int_equal(allows("disabled=1", true), AUTH_DISABLED);
+}
+
+static void test_networks(void **state)
+{
+	static const struct {
+		const char *options, *ip;
+		bool record, allowed;
+	} cases[] = {
+		{"", "192.0.2.1", true, true},
+		{"allow_nets=192.0.2.0/24", "192.0.2.1", true, true},
+		{"allow_nets=192.0.2.0/24", "::ffff:192.0.2.1", true, true},
+		{"allow_nets=192.0.2.0/24", "198.51.100.1", true, false},
+		{"allow_nets=192.0.2.0/24", "unknown", true, false},
+		{"allow_nets=2001:db8::/32 192.0.2.0/24,x=1", "192.0.2.1", true, true},
+		{"allow_nets=2001:db8::/32,allow_nets=192.0.2.0/24", "192.0.2.1", true, true},
+		{"allow_nets=", "192.0.2.1", true, false},
+		{"allow_nets=nowhere", "192.0.2.1", false, false},
+		{"allow_nets=198.51.100.1 192.0.2.0/33", "192.0.2.1", false, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct settings s = defaults();
+		struct account_fields f = {.user = STR("bob"), .options = str_c(cases[i].options)};
+		struct arena a = ARENA_INIT;
+		struct user_record r = {0};
+		struct err e;
+
+		assert_int_equal(account_record(&a, &s, &f, &r, &e), cases[i].record ? 0 : -1);
+		assert_int_equal(account_from_here(&r, str_c(cases[i].ip)), cases[i].allowed);
+		arena_deinit(&a);
+	}
+}
+
+static void test_pop3(void **state)
+{
+	struct user_record r = {.options = STR("disablepop3=1")};
+	struct session_facts f = {.protocol = STR("pop3")};
+	const char *text;
+
+	assert_int_equal(account_allows(&r, &f, &text), AUTH_DISABLED);
+	assert_string_equal(text, "POP3 access disabled for this account.");
+	r.options = STR("disableimap=1,disableinsecureimap=1");
+	assert_int_equal(account_allows(&r, &f, &text), AUTH_OK);
 }
 
 int main(void)
@@ -125,6 +251,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_fields_before_options),
+		cmocka_unit_test(test_hostile_fields),
+		cmocka_unit_test(test_dates),
+		cmocka_unit_test(test_pop3),
+		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_allows),
 	};

@@ -272,6 +272,48 @@ static void test_stale_if_error(void **state)
 	end();
 }
 
+/* A kept answer is not used against the word of who gave it, whoever else can't be asked. */
+static void test_refuted(void **state)
+{
+	struct asker k = {.answers = 0};
+
+	begin(true);
+	set.auth_cache_ttl = 0;
+	a.result = AUTH_OK;
+	ask(&k, "bob", "pw");
+	a.result = AUTH_MISMATCH;
+	b.result = AUTH_TEMPFAIL;
+	ask(&k, "bob", "pw");
+	assert_int_equal(k.result, AUTH_TEMPFAIL);
+	a.result = AUTH_TEMPFAIL;
+	ask(&k, "bob", "pw"); /* nor later on */
+	assert_int_equal(k.result, AUTH_TEMPFAIL);
+	a.result = AUTH_UNKNOWN;
+	b.result = AUTH_OK;
+	ask(&k, "eve", "pw");
+	b.result = AUTH_TEMPFAIL;
+	ask(&k, "eve", "pw");
+	assert_int_equal(k.result, AUTH_OK);
+	end();
+}
+
+static void test_doubt(void **state)
+{
+	struct asker k = {.answers = 0};
+
+	begin(true);
+	a.result = AUTH_OK;
+	ask(&k, "bob", "pw");
+	chain_doubt(ad.chain);
+	ask(&k, "bob", "pw");
+	assert_int_equal(a.asked, 2);
+	chain_doubt(ad.chain);
+	a.result = b.result = AUTH_TEMPFAIL;
+	ask(&k, "bob", "pw");
+	assert_int_equal(k.result, AUTH_OK);
+	end();
+}
+
 static void stop(void *ctx)
 {
 	loop_stop(ad.loop);
@@ -407,6 +449,8 @@ int main(void)
 		cmocka_unit_test(test_forgotten_under_way),
 		cmocka_unit_test(test_credentials),
 		cmocka_unit_test(test_only_who_can),
+		cmocka_unit_test(test_refuted),
+		cmocka_unit_test(test_doubt),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -104,12 +104,46 @@ static void test_limits(void **state)
 	buf_deinit(&b);
 }
 
+static void test_app_passwords(void **state)
+{
+	struct faults faults;
+	struct buf b = BUF_INIT;
+	struct passwd_file *f = parse(STR("ann:H0::::::services=pop3\n"
+					  "bob:B\n"
+					  "ann:H1::::::app=phone,services=imap smtp\n"
+					  "ann:{X}a,b=c::::::services=imap,app = tablet\n"
+					  "late:L::::::app=x\nlate:M\n" /* before its account */
+					  "ann:H3::::::app=phone\n"     /* a second one */
+					  "bob:H4::::::app=\n"),
+				      &faults);
+	const struct passwd_entry *e = passwd_file_find(f, STR("ann"));
+
+	assert_int_equal(faults.n, 3);
+	assert_int_equal(hmap_count(f->users), 3);
+	assert_true(str_eq(e->hash, STR("H0")) && str_eq(e->apps->name, STR("phone")));
+	assert_true(str_eq(e->apps->hash, STR("H1")));
+	assert_true(str_eq(e->apps->options, STR("app=phone,services=imap smtp")));
+	assert_true(str_eq(e->apps->next->name, STR("tablet")) && str_eq(e->apps->next->hash, STR("{X}a,b=c")));
+	assert_null(e->apps->next->next);
+	assert_null(passwd_file_find(f, STR("bob"))->apps);
+	assert_true(str_eq(passwd_file_find(f, STR("late"))->hash, STR("M")));
+	passwd_file_free(&f);
+	buf_puts(&b, "u:x\n");
+	for (int i = 0; i < PASSWD_APPS_MAX + 2; i++)
+		buf_printf(&b, "u:x::::::app=%d\n", i);
+	f = parse(buf_str(&b), &faults);
+	assert_int_equal(faults.n, 2);
+	passwd_file_free(&f);
+	buf_deinit(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_app_passwords),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

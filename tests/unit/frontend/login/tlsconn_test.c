@@ -10,13 +10,16 @@
 #include <openssl/pem.h>
 #include <sys/socket.h>
 #include "common/base/ensure.h"
+#include "common/ipc/certs.h"
+#include "common/ipc/supervise.h"
 #include "frontend/login/tlsconn.h"
 #include "frontend/login/tlsctx.h"
 
 /* ---- a client whose bytes the test carries by hand --------------------------------------------- */
 
 struct pair {
-	SSL_CTX *server_ctx, *client_ctx;
+	struct tlsctx *server_tls;
+	SSL_CTX *client_ctx;
 	struct tlsconn *server;
 	SSL *client;
 	int fd[2]; /* 0: the server's socket, 1: the wire's end */
@@ -35,7 +38,8 @@ static void make_pem(struct buf *out, int rsa)
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
 	X509_gmtime_adj(X509_getm_notBefore(x), 0);
 	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)"localhost", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)"localhost", -1, -1,
+				   0);
 	X509_set_issuer_name(x, name);
 	X509_set_pubkey(x, k);
 	X509_sign(x, k, EVP_sha256());
@@ -46,6 +50,23 @@ static void make_pem(struct buf *out, int rsa)
 	BIO_free(b);
 	X509_free(x);
 	EVP_PKEY_free(k);
+}
+
+static struct settings set;
+
+static struct tlsctx *make_server(struct str cert, struct str key)
+{
+	struct tlsctx *t = tlsctx_new(&set);
+	struct certs_record r = {
+		.there = true, .name = STR(""), .file = STR("tls.pem"), .cert = cert, .key = key};
+	char keys[SUP_TICKET_KEY_LEN] = "test";
+	struct buf b = BUF_INIT;
+
+	certs_record_put(&b, &r);
+	assert_int_equal(tlsctx_take_keys(t, str_mem(keys, sizeof(keys))), 0);
+	assert_int_equal(tlsctx_take_certs(t, buf_str(&b)), 0);
+	buf_deinit(&b);
+	return t;
 }
 
 static bool on_shaken(void *ctx)
@@ -59,17 +80,16 @@ static bool on_shaken(void *ctx)
 static void pair_init(struct pair *p, int version, int rsa)
 {
 	struct buf pem = BUF_INIT;
-	struct err e;
 
 	memset(p, 0, sizeof(*p));
 	make_pem(&pem, rsa);
-	p->server_ctx = tlsctx_new(buf_str(&pem), STR(""), 1, &e);
-	assert_non_null(p->server_ctx);
+	p->server_tls = make_server(buf_str(&pem), STR(""));
+	assert_non_null(tlsctx_get(p->server_tls));
 	p->client_ctx = SSL_CTX_new(TLS_client_method());
 	SSL_CTX_set_min_proto_version(p->client_ctx, version);
 	SSL_CTX_set_max_proto_version(p->client_ctx, version);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fd), 0);
-	p->server = tlsconn_new(p->server_ctx, p->fd[0], on_shaken, p);
+	p->server = tlsconn_new(tlsctx_get(p->server_tls), p->fd[0], on_shaken, p);
 	p->client = SSL_new(p->client_ctx);
 	SSL_set_bio(p->client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
 	SSL_set_connect_state(p->client);
@@ -80,7 +100,7 @@ static void pair_deinit(struct pair *p)
 {
 	tlsconn_free(&p->server);
 	SSL_free(p->client);
-	SSL_CTX_free(p->server_ctx);
+	tlsctx_free(&p->server_tls);
 	SSL_CTX_free(p->client_ctx);
 	close(p->fd[0]);
 	close(p->fd[1]);
@@ -322,11 +342,19 @@ static void test_garbage(void **state)
 	garbage("\x16\x03\x01\x7f\xff", 5);
 }
 
+/* No context comes of it, and the server goes on. */
+static void refused(struct str cert, struct str key)
+{
+	struct tlsctx *t = make_server(cert, key);
+
+	assert_null(tlsctx_get(t));
+	tlsctx_free(&t);
+}
+
 static void test_versions(void **state)
 {
 	struct pair p;
 	char b[64];
-	struct err e;
 
 	pair_init(&p, TLS1_3_VERSION, 0);
 	SSL_CTX_set_security_level(p.client_ctx, 0);
@@ -351,19 +379,17 @@ static void test_versions(void **state)
 	assert_true(SSL_do_handshake(p.client) <= 0);
 	pair_deinit(&p);
 
-	assert_null(tlsctx_new(STR("rubbish"), STR(""), 1, &e));
-	assert_null(tlsctx_new(STR(""), STR(""), 1, &e));
-	assert_true(e.text[0] != '\0');
+	refused(STR("rubbish"), STR(""));
+	refused(STR(""), STR(""));
 }
 
 static void test_key_mismatch(void **state)
 {
 	struct buf one = BUF_INIT, two = BUF_INIT;
-	struct err e;
 
 	make_pem(&one, 0);
 	make_pem(&two, 0);
-	assert_null(tlsctx_new(buf_str(&one), buf_str(&two), 1, &e));
+	refused(buf_str(&one), buf_str(&two));
 	buf_deinit(&one);
 	buf_deinit(&two);
 }
@@ -371,12 +397,17 @@ static void test_key_mismatch(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pieces),	 cmocka_unit_test(test_rest),
-		cmocka_unit_test(test_counts),	 cmocka_unit_test(test_blocked),
-		cmocka_unit_test(test_release),	 cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_garbage),	 cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_pieces),	     cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_counts),	     cmocka_unit_test(test_blocked),
+		cmocka_unit_test(test_release),	     cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_garbage),	     cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_key_mismatch),
 	};
 
+	struct err e;
+
+	if (settings_load(&set, &(struct settings_opts){.file = "/dev/null", .no_env = true}, NULL,
+			  &e))
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,6 +119,7 @@ static void expunge(size_t index)
 
 	folder.msgs.a[index].state |= MSG_EXPUNGED;
 	folder.msgs.a[index].expunge_no = ++folder.expunges;
+	folder.msgs.a[index].modseq = ++folder.modseq;
 	(void)vec_push(&folder.tombs);
 	while (at < folder.tombs.n - 1 && folder.tombs.a[at] < folder.msgs.a[index].uid)
 		at++;
@@ -155,9 +156,12 @@ struct peer {
 	struct {
 		uint8_t flags;
 		bool known;
-	} msg[4096]; /* by number - 1 */
+		uint32_t uid; /* 0: not told */
+	} msg[4096];	      /* by number - 1 */
 	size_t n;
 	unsigned recent;
+	bool qresync;
+	uint64_t highest; /* HIGHESTMODSEQ, as the client goes by it */
 };
 
 static struct buf *peer_out(void *ctx)
@@ -203,6 +207,7 @@ static void peer_open(struct peer *p, bool writable)
 	view_set_ops(p->view, &peer_ops, p);
 	while (view_next(p->view, &seq, &i)) {
 		p->msg[p->n].flags = folder.msgs.a[i].flags;
+		p->msg[p->n].uid = folder.msgs.a[i].uid;
 		p->msg[p->n++].known = true;
 	}
 	assert_int_equal(p->n, view_exists(p->view));
@@ -213,6 +218,35 @@ static uint8_t flags_of(const char *line)
 	return (uint8_t)((strstr(line, "\\Seen") ? MSG_SEEN : 0) |
 			 (strstr(line, "\\Flagged") ? MSG_FLAGGED : 0) |
 			 (strstr(line, "\\Deleted") ? MSG_DELETED : 0));
+}
+
+static void peer_enable(struct peer *p)
+{
+	p->qresync = true;
+	view_enable(p->view, true, false);
+	p->highest = folder.modseq;
+	view_told_highest(p->view, p->highest);
+}
+
+static void peer_vanished(struct peer *p, const char *list)
+{
+	for (char *end; *list; list = *end ? end + 1 : end) {
+		unsigned long lo = strtoul(list, &end, 10),
+			      hi = *end == ':' ? strtoul(end + 1, &end, 10) : lo;
+
+		for (; lo <= hi; lo++) {
+			size_t at = 0;
+
+			while (at < p->n && p->msg[at].uid != lo)
+				at++;
+			for (size_t i = 0; at == p->n && i < p->n; i++)
+				if (!p->msg[i].uid) /* EXISTS told of it, FETCH not yet */
+					at = i;
+			assert_true(at < p->n); /* each was counted */
+			memmove(&p->msg[at], &p->msg[at + 1], (p->n - at - 1) * sizeof p->msg[0]);
+			p->n--;
+		}
+	}
 }
 
 /* Takes in what the server said; each line must make sense to one who believed all lines before. */
@@ -228,22 +262,40 @@ static void peer_read(struct peer *p)
 		assert_non_null(next);
 		*next = 0;
 		next += 2;
+		if (!strncmp(line, "* VANISHED ", 11)) {
+			assert_true(p->qresync);
+			peer_vanished(p, line + 11);
+		}
+		if (!strncmp(line, "* OK [HIGHESTMODSEQ ", 20))
+			p->highest = strtoull(line + 20, NULL, 10);
 		if (sscanf(line, "* %u %15s%n", &n, word, &cut) != 2)
 			continue;
 		if (!strcmp(word, "EXPUNGE")) {
+			assert_false(p->qresync);
 			assert_in_range(n, 1, p->n);
 			memmove(&p->msg[n - 1], &p->msg[n], (p->n - n) * sizeof p->msg[0]);
 			p->n--;
 		} else if (!strcmp(word, "EXISTS")) {
 			assert_true(n >= p->n);
-			for (; p->n < n; p->n++)
+			for (; p->n < n; p->n++) {
 				p->msg[p->n].known = false;
+				p->msg[p->n].uid = 0;
+			}
 		} else if (!strcmp(word, "RECENT")) {
 			p->recent = n;
 		} else if (!strcmp(word, "FETCH")) {
 			assert_in_range(n, 1, p->n);
 			p->msg[n - 1].flags = flags_of(line);
 			p->msg[n - 1].known = true;
+			if (p->qresync) {
+				const char *modseq = strstr(line, "MODSEQ (");
+
+				assert_non_null(modseq);
+				assert_int_equal(
+					sscanf(line, "* %*u FETCH (UID %u", &p->msg[n - 1].uid), 1);
+				if (strtoull(modseq + 8, NULL, 10) > p->highest)
+					p->highest = strtoull(modseq + 8, NULL, 10);
+			}
 		}
 	}
 	buf_reset(&p->out);
@@ -268,6 +320,7 @@ static void peer_check(struct peer *p)
 		assert_int_equal(view_index(p->view, (uint32_t)n), i);
 	}
 	assert_int_equal(p->n, n);
+	assert_true(!p->qresync || p->highest == folder.modseq);
 	assert_int_equal(view_exists(p->view), n);
 	assert_false(view_pending(p->view));
 }
@@ -478,7 +531,8 @@ static void random_step(unsigned *seed, struct peer **peers)
 			expunge(i);
 		break;
 	case 5:
-		view_tell(p->view, rand_r(seed) % 2);
+		if (view_tell(p->view, rand_r(seed) % 2))
+			view_tell_highest(p->view);
 		break;
 	case 6:
 		peer_read(p);
@@ -508,17 +562,94 @@ static void test_random(void **state)
 			if (step % 500 == 499) { /* one comes anew */
 				peer_close(&c);
 				peer_open(&c, true);
+				if (seed % 2)
+					peer_enable(&c);
 			}
 		}
 		for (int i = 0; i < 3; i++) {
 			peers[i]->room = SIZE_MAX;
 			assert_true(view_tell(peers[i]->view, true));
+			view_tell_highest(peers[i]->view);
 			peer_check(peers[i]);
 		}
 		assert_int_equal(folder.tombs.n, 0);
 		for (int i = 0; i < 3; i++)
 			peer_close(peers[i]);
 	}
+}
+
+static void test_vanished(void **state)
+{
+	for (int i = 0; i < 6; i++)
+		deliver();
+	peer_open(&a, true);
+	peer_enable(&a);
+	expunge(1);
+	expunge(2);
+	expunge(4);
+	reflag(5, MSG_SEEN, NULL);
+	assert_true(view_tell(a.view, true));
+	view_tell_highest(a.view);
+	assert_said(
+		&a,
+		"* VANISHED 2:3,5\r\n* 3 FETCH (UID 6 FLAGS (\\Seen \\Recent) MODSEQ (10))\r\n");
+	expunge(0);
+	deliver();
+	assert_true(view_tell(a.view, true));
+	view_tell_highest(a.view);
+	assert_said(
+		&a,
+		"* VANISHED 1\r\n* 3 EXISTS\r\n* 3 RECENT\r\n* 3 FETCH (UID 7 FLAGS (\\Recent) MODSEQ (12))\r\n");
+	expunge(0);
+	assert_true(view_tell(a.view, true));
+	view_tell_highest(a.view);
+	assert_said(&a, "* VANISHED 4\r\n* OK [HIGHESTMODSEQ 13] Highest\r\n");
+	view_tell_highest(a.view);
+	assert_said(&a, "");
+	peer_close(&a);
+}
+
+/* What waits holds HIGHESTMODSEQ back below it, whatever else is told. */
+static void test_waiting_expunges_hold_modseq_back(void **state)
+{
+	for (int i = 0; i < 4; i++)
+		deliver();
+	peer_open(&a, true);
+	peer_enable(&a);
+	reflag(0, MSG_SEEN, NULL); /* 5 */
+	expunge(1);		   /* 6 */
+	reflag(3, MSG_SEEN, NULL); /* 7 */
+	assert_true(view_tell(a.view, false));
+	view_tell_highest(a.view);
+	assert_said(
+		&a,
+		"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent) MODSEQ (5))\r\n"
+		"* 4 FETCH (UID 4 FLAGS (\\Seen \\Recent) MODSEQ (7))\r\n* OK [HIGHESTMODSEQ 5] Highest\r\n");
+	assert_int_equal(view_highest(a.view), 5);
+	view_tell_highest(a.view);
+	assert_said(&a, "");
+	assert_true(view_tell(a.view, true));
+	view_tell_highest(a.view);
+	assert_said(&a, "* VANISHED 2\r\n* OK [HIGHESTMODSEQ 7] Highest\r\n");
+	peer_close(&a);
+}
+
+static void test_first_hears_of_modseq(void **state)
+{
+	deliver();
+	peer_open(&a, true);
+	view_enable(a.view, false, true);
+	reflag(0, MSG_SEEN, NULL);
+	assert_true(view_tell(a.view, true));
+	view_tell_highest(a.view);
+	assert_said(
+		&a,
+		"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent) MODSEQ (2))\r\n* OK [HIGHESTMODSEQ 2] Highest\r\n");
+	expunge(0);
+	assert_true(view_tell(a.view, true));
+	view_tell_highest(a.view);
+	assert_said(&a, "* 1 EXPUNGE\r\n* 0 EXISTS\r\n* 0 RECENT\r\n");
+	peer_close(&a);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
@@ -533,6 +664,9 @@ int main(void)
 		TEST(test_slow_client_gets_merged_changes),
 		TEST(test_many_expunges_in_pieces),
 		TEST(test_gone),
+		TEST(test_vanished),
+		TEST(test_waiting_expunges_hold_modseq_back),
+		TEST(test_first_hears_of_modseq),
 		TEST(test_random),
 	};
 
