@@ -106,6 +106,7 @@ enum smtp_result smtp_send(const struct smtp_mail *m, struct err *e)
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, text);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)m->seconds);
+	curl_easy_setopt(c, CURLOPT_SASL_IR, 1L);
 	curl_easy_setopt(c, CURLOPT_MAIL_FROM, m->from);
 	curl_easy_setopt(c, CURLOPT_MAIL_RCPT, to);
 	curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);

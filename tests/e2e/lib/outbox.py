@@ -89,7 +89,7 @@ class Smtp(threading.Thread):
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(16)
         self.port = self.listener.getsockname()[1]
-        self.answers, self.mails, self.lines = answers, [], []
+        self.answers, self.mails, self.lines, self.context = answers, [], [], None
         self.start()
 
     def run(self):
@@ -109,6 +109,8 @@ class Smtp(threading.Thread):
         return True
 
     def serve(self, s):
+        if self.context:
+            s = self.context.wrap_socket(s, server_side=True)
         with s, s.makefile("rb") as f:
             s.sendall(b"220 test ESMTP\r\n")
             rcpt = []
