@@ -81,7 +81,7 @@ static void conclude(struct sending *s, enum mailer_result result, struct str co
 	snprintf(s->r.text, sizeof s->r.text, "%.*s", STR_ARG(text));
 	if (result == MAILER_SENT)
 		outbox_file(st, s->it, NULL, on_filed, s);
-	else if (result == MAILER_FAILED && s->cmd && s->cmd->c)
+	else if (result == MAILER_FAILED && s->cmd && s->cmd->c && !s->cmd->c->eof)
 		outbox_drop(st, s->it, on_dropped, s);
 	else
 		outbox_notice(s->o->im, s->it, result, str_c(s->r.text), file_marked, s);

@@ -84,14 +84,17 @@ static void addresses(struct arena *arena, struct str header, const char *name, 
 static bool take_recipients(struct arena *arena, struct str header, uint64_t max, struct addr_list *list)
 {
 	static const char *const names[] = {"Resent-To", "Resent-Cc", "Resent-Bcc", "To", "Cc", "Bcc"};
+	uint64_t n = 0;
 
-	ADDR_LIST_INIT(list, (uint32_t)max + 1);
+	ADDR_LIST_INIT(list, (uint32_t)max * 2 + 64); /* names of groups and their ends count too */
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		addresses(arena, header, names[i], list);
 		if (i == 2 && list->n)
 			break;
 	}
-	return list->n <= max;
+	for (const struct addr *a = list->first; a; a = a->next)
+		n += a->kind == ADDR_MAILBOX;
+	return n <= max && list->n < list->max;
 }
 
 static bool owned(const struct addr *a, struct str sender)

@@ -17,7 +17,7 @@ from lib.imap import Imap
 from lib.outbox import Sendmail
 from lib.server import ROOT, Server, wait_for
 
-RUNS = 520 if os.environ.get("POSTHOUSE_LONG") else 24
+RUNS = 520 if os.environ.get("POSTHOUSE_LONG") else 16
 AT_ONCE = 4
 # System call, and the highest number of it that one message makes, about.
 IMAPD = [("renameat2", 2), ("openat", 8), ("pwrite64", 3), ("write", 3), ("fsync", 5), ("fdatasync", 2), ("sendmsg", 4),

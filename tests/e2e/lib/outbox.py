@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-import stat
 import threading
 
 from lib.server import MAIL_UID, ROOT
@@ -135,4 +134,5 @@ class Smtp(threading.Thread):
                         return
 
     def stop(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
