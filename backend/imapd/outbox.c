@@ -42,15 +42,16 @@ static void over(struct sending *s)
 	free(s);
 }
 
-static void on_filed(void *ctx, const struct store_result *r, uint32_t uidvalidity, const uint32_t *uids, size_t n)
+static void on_filed(void *ctx, const struct store_result *r, uint32_t uidvalidity,
+		     const uint32_t *uids, size_t n)
 {
 	struct sending *s = ctx;
 
 	s->r.uidvalidity = uidvalidity;
 	s->r.uid = n ? uids[0] : 0;
 	if (r->code != STORE_OK) {
-		LOG(L_ERROR, "outbox-filing", L_S("user", s->o->im->record->user), L_C("error", r->err.text),
-		    L_C("effect", "tried again"));
+		LOG(L_ERROR, "outbox-filing", L_S("user", s->o->im->record->user),
+		    L_C("error", r->err.text), L_C("effect", "tried again"));
 		s->r.uid = 0;
 		loop_timer_set(s->o->rescan, RESCAN_MS);
 	}
@@ -66,8 +67,8 @@ static void file_marked(void *ctx)
 {
 	struct sending *s = ctx;
 
-	outbox_file(s->o->im->store, s->it, s->r.result == MAILER_FAILED ? OUTBOX_FAILED : OUTBOX_UNKNOWN, on_filed,
-		    s);
+	outbox_file(s->o->im->store, s->it,
+		    s->r.result == MAILER_FAILED ? OUTBOX_FAILED : OUTBOX_UNKNOWN, on_filed, s);
 }
 
 static void conclude(struct sending *s, enum mailer_result result, struct str code, struct str text)
@@ -98,7 +99,8 @@ static void on_read(void *ctx, const struct store_result *r)
 	if (r->code == STORE_OK && v->result != MAILER_NONE)
 		conclude(s, v->result, v->code, v->text);
 	else if (r->code == STORE_OK && !s->it->area.started && !s->silent)
-		conclude(s, MAILER_FAILED, STR("UNAVAILABLE"), STR("The mailer died before it was sent."));
+		conclude(s, MAILER_FAILED, STR("UNAVAILABLE"),
+			 STR("The mailer died before it was sent."));
 	else
 		conclude(s, MAILER_UNKNOWN, STR_NONE,
 			 s->silent ? str_c(s->silent) : STR("The process that sent it died."));
@@ -158,7 +160,8 @@ void outbox_got_link(struct outbox *o, uint32_t conn, int fd)
 	}
 	s->asked = false;
 	if (fd < 0) {
-		conclude(s, MAILER_FAILED, STR("UNAVAILABLE"), STR("The mailer is not running, try again."));
+		conclude(s, MAILER_FAILED, STR("UNAVAILABLE"),
+			 STR("The mailer is not running, try again."));
 		return;
 	}
 	s->chan = link_new(o->im->loop, fd, LINK_QUEUE_MAX, &mailer_ops, s);
@@ -188,7 +191,8 @@ void outbox_send(struct cmd *cmd, struct outbox_item *it, outbox_sent_fn *done, 
 	s->asked = true;
 	loop_timer_set(s->timer, (im->set->outbox_wait + OUTBOX_GRACE_S) * 1000);
 	if (im->want_mailer(im, s->conn) < 0)
-		conclude(s, MAILER_FAILED, STR_NONE, STR("This imapd has no server, which would send."));
+		conclude(s, MAILER_FAILED, STR_NONE,
+			 STR("This imapd has no server, which would send."));
 }
 
 /* ---- what was left ---------------------------------------------------------------------------- */
@@ -215,14 +219,16 @@ static bool looked_after(struct outbox *o, struct outbox_item *it)
 		outbox_drop(o->im->store, it, on_dropped, s);
 		return true;
 	}
-	LOG(L_WARN, "outbox-left", L_S("user", o->im->record->user), L_C("name", it->base), L_U("started", it->area.started),
-	    L_U("verdict", v->result));
+	LOG(L_WARN, "outbox-left", L_S("user", o->im->record->user), L_C("name", it->base),
+	    L_U("started", it->area.started), L_U("verdict", v->result));
 	if (v->result != MAILER_NONE)
 		conclude(s, v->result, v->code, v->text);
 	else if (it->area.started)
-		conclude(s, MAILER_UNKNOWN, STR_NONE, STR("The server was interrupted while it was being sent."));
+		conclude(s, MAILER_UNKNOWN, STR_NONE,
+			 STR("The server was interrupted while it was being sent."));
 	else
-		conclude(s, MAILER_FAILED, STR_NONE, STR("The server was interrupted before it was sent."));
+		conclude(s, MAILER_FAILED, STR_NONE,
+			 STR("The server was interrupted before it was sent."));
 	return true;
 }
 
@@ -279,8 +285,8 @@ struct outbox *outbox_new(struct imapd *im)
 enum cmd_next outbox_refuse(struct cmd *cmd, const struct outbox_sent *r)
 {
 	if (cmd->c)
-		LOG(L_WARN, "outbox-refused", L_C("user", cmd->c->user), L_C("session", cmd->c->session),
-		    L_C("reason", r->text));
+		LOG(L_WARN, "outbox-refused", L_C("user", cmd->c->user),
+		    L_C("session", cmd->c->session), L_C("reason", r->text));
 	if (!r->code[0])
 		return cmd_no(cmd, "[ALERT] Unable to send E-mail message.");
 	return cmd_no(cmd, "[%s] Unable to send E-mail message. %s", r->code, r->text);
@@ -288,6 +294,8 @@ enum cmd_next outbox_refuse(struct cmd *cmd, const struct outbox_sent *r)
 
 void outbox_alert(struct cmd *cmd)
 {
-	buf_puts(cmd_out(cmd), "* OK [ALERT] It is not known whether the message was sent. It is in the Outbox, and a "
-			       "message in INBOX says more.\r\n");
+	buf_puts(
+		cmd_out(cmd),
+		"* OK [ALERT] It is not known whether the message was sent. It is in the Outbox, and a "
+		"message in INBOX says more.\r\n");
 }

@@ -21,7 +21,7 @@ void outbox_got_link(struct outbox *o, uint32_t conn, int fd); /* SESSION_MAILER
 
 struct outbox_sent {
 	enum mailer_result result; /* never MAILER_NONE */
-	char code[33];             /* of MAILER_FAILED, may be empty */
+	char code[33];		   /* of MAILER_FAILED, may be empty */
 	char text[MAILER_TEXT_MAX + 1];
 	uint32_t uidvalidity, uid; /* in the folder; 0: it comes there later */
 };
@@ -34,5 +34,5 @@ enum cmd_next outbox_refuse(struct cmd *cmd, const struct outbox_sent *r);
 void outbox_alert(struct cmd *cmd); /* untagged: it isn't known whether the message was sent */
 
 /* outbox_notice.c: a message in INBOX about it; done(ctx) whether that worked or not. */
-void outbox_notice(struct imapd *im, const struct outbox_item *it, enum mailer_result result, struct str why,
-		   void (*done)(void *ctx), void *ctx);
+void outbox_notice(struct imapd *im, const struct outbox_item *it, enum mailer_result result,
+		   struct str why, void (*done)(void *ctx), void *ctx);

@@ -55,17 +55,25 @@ static void put_notice(struct buf *b, const struct outbox_item *it, bool failed,
 	buf_printf(b, "From: Outbox <postmaster@%s>\r\n", host);
 	put_date(b);
 	buf_printf(b, "Message-ID: <%016llx.outbox@%s>\r\n", (unsigned long long)rand_u64(), host);
-	buf_printf(b, "Subject: %s\r\n", failed ? "Your message was not sent" : "Your message may not have been sent");
-	buf_puts(b, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-		    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
-	buf_puts(b, failed ? "This message was put into the Outbox, but could not be sent:\r\n\r\n"
-			   : "This message was put into the Outbox. The server can't tell whether it was sent, and\r\n"
-			     "doesn't send it again by itself:\r\n\r\n");
+	buf_printf(b, "Subject: %s\r\n",
+		   failed ? "Your message was not sent" : "Your message may not have been sent");
+	buf_puts(
+		b,
+		"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
+	buf_puts(
+		b,
+		failed ? "This message was put into the Outbox, but could not be sent:\r\n\r\n"
+		       : "This message was put into the Outbox. The server can't tell whether it was sent, and\r\n"
+			 "doesn't send it again by itself:\r\n\r\n");
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		put_field(b, buf_str(&it->head), fields[i]);
-	buf_printf(b, "\r\nReason: %.*s\r\n\r\nIt is kept in the Outbox with the keyword %s. To send it %s,\r\n"
-		      "copy it into the Outbox.\r\n",
-		   STR_ARG(why), failed ? OUTBOX_FAILED : OUTBOX_UNKNOWN, failed ? "once more" : "again");
+	buf_printf(
+		b,
+		"\r\nReason: %.*s\r\n\r\nIt is kept in the Outbox with the keyword %s. To send it %s,\r\n"
+		"copy it into the Outbox.\r\n",
+		STR_ARG(why), failed ? OUTBOX_FAILED : OUTBOX_UNKNOWN,
+		failed ? "once more" : "again");
 }
 
 static void over(struct notice *n)
@@ -80,7 +88,8 @@ static void complain(const struct notice *n, const struct store_result *r)
 	LOG(L_ERROR, "outbox-notice", L_S("user", n->im->record->user), L_C("error", r->err.text));
 }
 
-static void on_committed(void *ctx, const struct store_result *r, uint32_t uidvalidity, const uint32_t *uids, size_t n)
+static void on_committed(void *ctx, const struct store_result *r, uint32_t uidvalidity,
+			 const uint32_t *uids, size_t n)
 {
 	if (r->code != STORE_OK)
 		complain(ctx, r);
@@ -101,8 +110,8 @@ static void on_begun(void *ctx, const struct store_result *r)
 	append_commit(n->append, on_committed, n);
 }
 
-void outbox_notice(struct imapd *im, const struct outbox_item *it, enum mailer_result result, struct str why,
-		   void (*done)(void *ctx), void *ctx)
+void outbox_notice(struct imapd *im, const struct outbox_item *it, enum mailer_result result,
+		   struct str why, void (*done)(void *ctx), void *ctx)
 {
 	struct notice *n = xcalloc(1, sizeof *n);
 	struct append_opts o = {.folder = STR("INBOX"), .internaldate = -1};

@@ -52,14 +52,16 @@ static void place_fds(const struct agent *a)
 	high[2] = fcntl(a->err, F_DUPFD_CLOEXEC, 64);
 	high[3] = fcntl(a->report, F_DUPFD_CLOEXEC, 64);
 	for (int i = 0; i < 4; i++)
-		if (high[i] < 0 || (i == REPORT_FD ? dup3(high[i], i, O_CLOEXEC) : dup2(high[i], i)) < 0)
+		if (high[i] < 0 ||
+		    (i == REPORT_FD ? dup3(high[i], i, O_CLOEXEC) : dup2(high[i], i)) < 0)
 			_exit(1);
 	syscall(SYS_close_range, 4U, ~0U, 0U);
 }
 
 static void set_limits(const struct agent *a)
 {
-	struct rlimit core = {0, 0}, files = {FILES_MAX, FILES_MAX}, cpu = {a->seconds + 1, a->seconds + 1};
+	struct rlimit core = {0, 0}, files = {FILES_MAX, FILES_MAX},
+		      cpu = {a->seconds + 1, a->seconds + 1};
 
 	setrlimit(RLIMIT_CORE, &core);
 	setrlimit(RLIMIT_NOFILE, &files);
@@ -142,18 +144,25 @@ static _Noreturn void exec_sendmail(const struct agent *a)
 
 static enum smtp_tls tls_mode(const char *set)
 {
-	return strcmp(set, "off") == 0 ? SMTP_TLS_OFF : strcmp(set, "try") == 0 ? SMTP_TLS_TRY : SMTP_TLS_ON;
+	return strcmp(set, "off") == 0	 ? SMTP_TLS_OFF
+	       : strcmp(set, "try") == 0 ? SMTP_TLS_TRY
+					 : SMTP_TLS_ON;
 }
 
 static _Noreturn void submit(const struct agent *a, struct envelope *env, struct str message)
 {
-	static const enum mailer_result results[] = {
-		[SMTP_SENT] = MAILER_SENT, [SMTP_FAILED] = MAILER_FAILED, [SMTP_UNKNOWN] = MAILER_UNKNOWN};
+	static const enum mailer_result results[] = {[SMTP_SENT] = MAILER_SENT,
+						     [SMTP_FAILED] = MAILER_FAILED,
+						     [SMTP_UNKNOWN] = MAILER_UNKNOWN};
 	struct mailer_verdict v = {0};
 	struct buf header = BUF_INIT;
-	struct smtp_mail mail = {.url = a->set->smtp_url, .cafile = a->set->smtp_cafile,
-				 .tls = tls_mode(a->set->smtp_tls), .seconds = a->seconds,
-				 .to = env->to.a, .nto = env->to.n, .body = str_from(message, env->header.n)};
+	struct smtp_mail mail = {.url = a->set->smtp_url,
+				 .cafile = a->set->smtp_cafile,
+				 .tls = tls_mode(a->set->smtp_tls),
+				 .seconds = a->seconds,
+				 .to = env->to.a,
+				 .nto = env->to.n,
+				 .body = str_from(message, env->header.n)};
 	struct err e = {0};
 
 	check_put_header(&header, env->header);

@@ -55,7 +55,8 @@ bool attempt_sender_ok(struct str s)
 	if (s.n == 0 || s.n > 320 || s.p[0] == '-')
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f || strchr("<>()[],;:\\\"|", s.p[i]))
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f ||
+		    strchr("<>()[],;:\\\"|", s.p[i]))
 			return false;
 	return true;
 }
@@ -74,7 +75,8 @@ static int check_files(const struct attempt *a, struct mailer_area *area, struct
 	struct stat msg, att;
 
 	if (fstat(a->message, &msg) < 0 || fstat(a->area, &att) < 0 || !S_ISREG(msg.st_mode) ||
-	    !S_ISREG(att.st_mode) || att.st_uid != a->who.uid || (fcntl(a->area, F_GETFL) & O_ACCMODE) != O_RDWR)
+	    !S_ISREG(att.st_mode) || att.st_uid != a->who.uid ||
+	    (fcntl(a->area, F_GETFL) & O_ACCMODE) != O_RDWR)
 		return verdict(v, MAILER_FAILED, "these are no files of the account's");
 	if ((uint64_t)msg.st_size > a->set->outbox_size_max) {
 		verdict(v, MAILER_FAILED, "the message is larger than %llu bytes",
@@ -173,7 +175,8 @@ static int agent_start(const struct attempt *a, int message, uint64_t deadline, 
 		return verdict(v, MAILER_FAILED, "the mailer came to it too late");
 	r->pid = fork();
 	if (r->pid == 0) {
-		struct agent g = {a->set, &a->who, message, err[1], report[1], left > 0 ? (unsigned)left : 1};
+		struct agent g = {a->set, &a->who,   message,
+				  err[1], report[1], left > 0 ? (unsigned)left : 1};
 
 		agent_run(&g);
 	}
@@ -194,7 +197,8 @@ static bool take(int fd, struct buf *to, size_t keep)
 	char b[4096];
 	ssize_t n;
 
-	for (int i = 0; i < 64; i++) { /* who writes megabytes is looked at for its exit in between */
+	for (int i = 0; i < 64;
+	     i++) { /* who writes megabytes is looked at for its exit in between */
 		n = read(fd, b, sizeof b);
 		if (n <= 0)
 			return n < 0 && (errno == EAGAIN || errno == EINTR);
@@ -312,14 +316,15 @@ void attempt_run(struct attempt *a)
 	own_process(a);
 	send_message(a, &v, &r);
 	if (mailer_area_verdict(a->area, &v) < 0)
-		LOG(L_ERROR, "outbox-verdict", L_S("user", a->who.user), L_C("error", strerror(errno)));
+		LOG(L_ERROR, "outbox-verdict", L_S("user", a->who.user),
+		    L_C("error", strerror(errno)));
 	mailer_verdict_put(&b, &v);
 	(void)link_send_blocking(a->link, MAILER_VERDICT, buf_str(&b), NULL, 0);
 	if (v.result == MAILER_SENT)
 		LOG(L_INFO, "outbox-sent", L_S("user", a->who.user), L_U("ms", clock_ms() - began));
 	else
 		LOG(L_ERROR, "error sending a message", L_S("user", a->who.user),
-		    L_C("sent", v.result == MAILER_FAILED ? "no" : "unknown"), L_S("reason", v.text),
-		    L_S("stderr", str_trim(buf_str(&r.said))));
+		    L_C("sent", v.result == MAILER_FAILED ? "no" : "unknown"),
+		    L_S("reason", v.text), L_S("stderr", str_trim(buf_str(&r.said))));
 	_exit(0);
 }

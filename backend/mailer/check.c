@@ -28,7 +28,8 @@ static struct str header_of(struct str message, uint64_t max)
 static bool is_atom(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f || strchr("()<>[]:;@\\,\"", s.p[i]))
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f ||
+		    strchr("()<>[]:;@\\,\"", s.p[i]))
 			return false;
 	return s.n > 0 && s.p[0] != '.' && s.p[s.n - 1] != '.';
 }
@@ -63,7 +64,8 @@ static bool plain(struct str s)
 /* No control character, no blank or angle in the host: it stands alone in an SMTP command. */
 static bool usable(const struct addr *a)
 {
-	if (a->mailbox.n == 0 || a->mailbox.p[0] == '-' || a->mailbox.n + a->host.n > 320 || !plain(a->mailbox) || !plain(a->host))
+	if (a->mailbox.n == 0 || a->mailbox.p[0] == '-' || a->mailbox.n + a->host.n > 320 ||
+	    !plain(a->mailbox) || !plain(a->host))
 		return false;
 	for (size_t i = 0; i < a->host.n; i++)
 		if (strchr(" <>\"\\(),;@", a->host.p[i]))
@@ -71,7 +73,8 @@ static bool usable(const struct addr *a)
 	return true;
 }
 
-static void addresses(struct arena *arena, struct str header, const char *name, struct addr_list *list)
+static void addresses(struct arena *arena, struct str header, const char *name,
+		      struct addr_list *list)
 {
 	struct header_field f;
 
@@ -81,9 +84,11 @@ static void addresses(struct arena *arena, struct str header, const char *name, 
 }
 
 /* As sendmail -t: a message that was resent goes to whom it was resent to. */
-static bool take_recipients(struct arena *arena, struct str header, uint64_t max, struct addr_list *list)
+static bool take_recipients(struct arena *arena, struct str header, uint64_t max,
+			    struct addr_list *list)
 {
-	static const char *const names[] = {"Resent-To", "Resent-Cc", "Resent-Bcc", "To", "Cc", "Bcc"};
+	static const char *const names[] = {"Resent-To", "Resent-Cc", "Resent-Bcc",
+					    "To",	 "Cc",	      "Bcc"};
 	uint64_t n = 0;
 
 	ADDR_LIST_INIT(list, (uint32_t)max * 2 + 64); /* names of groups and their ends count too */
@@ -152,8 +157,8 @@ static int take_envelope(const struct settings *set, struct str sender, struct e
 	return 0;
 }
 
-int check_message(const struct settings *set, struct str sender, struct str message, struct envelope *env,
-		  struct mailer_verdict *v)
+int check_message(const struct settings *set, struct str sender, struct str message,
+		  struct envelope *env, struct mailer_verdict *v)
 {
 	struct arena arena = {0};
 	int rc;

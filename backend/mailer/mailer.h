@@ -14,9 +14,9 @@
 struct attempt {
 	const struct settings *set;
 	struct mailer_serve who; /* slices into memory that stays */
-	int link;                /* to imapd */
-	int message, area;       /* descriptors that imapd gave: not to be believed */
-	int64_t wall;            /* the end, by the clock on the wall */
+	int link;		 /* to imapd */
+	int message, area;	 /* descriptors that imapd gave: not to be believed */
+	int64_t wall;		 /* the end, by the clock on the wall */
 };
 /* In a process of its own: sends, writes the verdict down, tells it, ends. */
 _Noreturn void attempt_run(struct attempt *a);
@@ -42,8 +42,8 @@ struct envelope {
 	struct str header; /* of the message, with the blank line */
 };
 /* Whether a message may be sent. -1: *v says why not. */
-int check_message(const struct settings *set, struct str sender, struct str message, struct envelope *env,
-		  struct mailer_verdict *v);
+int check_message(const struct settings *set, struct str sender, struct str message,
+		  struct envelope *env, struct mailer_verdict *v);
 void envelope_deinit(struct envelope *env);
 /* The header as it goes to other hosts: without Bcc and Resent-Bcc. */
 void check_put_header(struct buf *out, struct str header);

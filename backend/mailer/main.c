@@ -101,7 +101,11 @@ static void refuse(struct waiting *w, const char *text)
 static void start(struct waiting *w, const struct link_msg *msg)
 {
 	struct mailer *m = w->m;
-	struct attempt a = {.set = m->set, .who = w->who, .link = w->fd, .message = msg->fds[0], .area = msg->fds[1],
+	struct attempt a = {.set = m->set,
+			    .who = w->who,
+			    .link = w->fd,
+			    .message = msg->fds[0],
+			    .area = msg->fds[1],
 			    .wall = clock_wall_s() + (int64_t)m->set->outbox_wait};
 	struct running *r;
 	pid_t pid;

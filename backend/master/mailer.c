@@ -67,7 +67,8 @@ static void on_timer(void *ctx)
 		return;
 	}
 	h->started = loop_now(h->m->loop);
-	h->pid = proc_spawn("mailer", main_child_args(), &(struct proc_fd){pair[1], MAILER_FD}, 1, &e);
+	h->pid = proc_spawn("mailer", main_child_args(), &(struct proc_fd){pair[1], MAILER_FD}, 1,
+			    &e);
 	close(pair[1]);
 	if (h->pid < 0) {
 		close(pair[0]);
@@ -105,7 +106,8 @@ struct mailhouse *mailhouse_new(struct master *m)
 
 static int serve(struct mailhouse *h, const struct child *p, struct str user, int fd)
 {
-	struct mailer_serve s = {.user = user, .uid = p->uid, .gid = p->gid, .home = str_c(p->home)};
+	struct mailer_serve s = {
+		.user = user, .uid = p->uid, .gid = p->gid, .home = str_c(p->home)};
 	struct buf b = BUF_INIT;
 	int rc;
 

@@ -55,7 +55,8 @@ void outbox_item_free(struct outbox_item **itp)
 
 bool outbox_is(struct str folder, const char *value)
 {
-	return *value && str_istarts(folder, STR("INBOX")) && str_eq(str_from(folder, 5), str_c(value));
+	return *value && str_istarts(folder, STR("INBOX")) &&
+	       str_eq(str_from(folder, 5), str_c(value));
 }
 
 /* ---- holding: I/O thread ------------------------------------------------------------------------- */
@@ -124,7 +125,8 @@ int outbox_hold_file(struct store *st, int dir, const char *tmp, struct outbox_i
 	if (files_rename_new(dir, tmp, dir, message) < 0)
 		return -1;
 	it->message = openat(dir, message, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (it->message >= 0 && write_attempt(dir, attempt, it, deadline) == 0 && sync_own_dir(dir) == 0) {
+	if (it->message >= 0 && write_attempt(dir, attempt, it, deadline) == 0 &&
+	    sync_own_dir(dir) == 0) {
 		it->area.deadline = deadline;
 		read_head(it);
 		return 0;
@@ -208,7 +210,8 @@ static void copy_run(struct job *j)
 		h->res.code = errno == ENOENT ? STORE_EXPUNGED : h->res.code;
 	} else if (size > h->st->o.set->outbox_size_max) {
 		result_set(&h->res, STORE_TOOBIG, "The message is too large to be sent.");
-	} else if (make_copy(from, dir, tmp, mtime, h->it) < 0 || outbox_hold_file(h->st, dir, tmp, h->it) < 0) {
+	} else if (make_copy(from, dir, tmp, mtime, h->it) < 0 ||
+		   outbox_hold_file(h->st, dir, tmp, h->it) < 0) {
 		result_sys(&h->res, "a message for the Outbox");
 		if (*tmp)
 			unlinkat(dir, tmp, 0);
@@ -231,7 +234,8 @@ static void copy_done(struct job *j)
 	free(h);
 }
 
-void outbox_hold_copy(struct folder *f, const struct msg *m, struct str to, outbox_held_fn *done, void *ctx)
+void outbox_hold_copy(struct folder *f, const struct msg *m, struct str to, outbox_held_fn *done,
+		      void *ctx)
 {
 	struct hold_copy *h = xcalloc(1, sizeof *h);
 	char *folder = names_canonical(to);
@@ -301,8 +305,8 @@ static void read_run(struct job *j)
 		result_sys(&d->res, d->it->base);
 }
 
-static void item_start(struct store *st, job_fn *run, struct outbox_item *it, const struct outbox_item *drop,
-		       store_done_fn *done, void *ctx)
+static void item_start(struct store *st, job_fn *run, struct outbox_item *it,
+		       const struct outbox_item *drop, store_done_fn *done, void *ctx)
 {
 	struct item_job *d = xcalloc(1, sizeof *d);
 
@@ -371,9 +375,11 @@ static void look_at(struct scan *s, int dir, const char *base)
 		outbox_item_free(&it);
 		return;
 	}
-	if (mailer_area_read(it->attempt, &it->area) < 0) /* short: it was being made, nobody was asked to send */
+	if (mailer_area_read(it->attempt, &it->area) <
+	    0) /* short: it was being made, nobody was asked to send */
 		it->area = (struct mailer_area){.started = st.st_size >= MAILER_AREA,
-						.deadline = (uint64_t)st.st_mtime + s->op.st->o.set->outbox_wait};
+						.deadline = (uint64_t)st.st_mtime +
+							    s->op.st->o.set->outbox_wait};
 	n = pread(it->attempt, buf_reserve(&b, KEYWORDS_SIZE_MAX), KEYWORDS_SIZE_MAX, MAILER_AREA);
 	if (n > 0)
 		buf_added(&b, (size_t)n);
@@ -394,7 +400,8 @@ static void remove_orphan(int dir, const char *base)
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return;
 	outbox_message_name(name, base);
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ctime < time(NULL) - ORPHAN_S)
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_ctime < time(NULL) - ORPHAN_S)
 		unlinkat(dir, name, 0);
 }
 
@@ -403,7 +410,9 @@ static void find_attempts(struct store_op *op)
 	struct scan *s = container_of(op, struct scan, op);
 	char *disk = NULL;
 	int dir = names_open(op->st, str_c(s->folder), &disk);
-	int own = dir < 0 ? -1 : openat(dir, "posthouse", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int own =
+		dir < 0 ? -1
+			: openat(dir, "posthouse", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *d = own < 0 ? NULL : fdopendir(own);
 	struct dirent *de;
 

@@ -19,13 +19,13 @@
 #define OUTBOX_GRACE_S 3 /* after the deadline nothing more is to come */
 
 struct outbox_item {
-	char *folder;                  /* canonical name of the Outbox */
+	char *folder; /* canonical name of the Outbox */
 	char base[230];
-	int message, attempt;          /* descriptors: read-only; read-write. -1: message gone */
+	int message, attempt; /* descriptors: read-only; read-write. -1: message gone */
 	uint8_t flags;
 	VEC(char *) keywords;
-	struct buf head;               /* the message's first bytes, for a notice */
-	struct mailer_area area;       /* as outbox_read found it; of a new one: no verdict */
+	struct buf head;	 /* the message's first bytes, for a notice */
+	struct mailer_area area; /* as outbox_read found it; of a new one: no verdict */
 };
 void outbox_item_free(struct outbox_item **it); /* closes; files stay */
 
@@ -37,17 +37,19 @@ typedef void outbox_held_fn(void *ctx, const struct store_result *r, struct outb
  * the callee's; NULL where r says why not. Frees a. */
 void append_hold(struct append *a, outbox_held_fn *done, void *ctx);
 /* The same for a copy of a message, with its flags and keywords. */
-void outbox_hold_copy(struct folder *f, const struct msg *m, struct str to, outbox_held_fn *done, void *ctx);
+void outbox_hold_copy(struct folder *f, const struct msg *m, struct str to, outbox_held_fn *done,
+		      void *ctx);
 
 /* Puts it into the folder, with one keyword more where keyword isn't NULL, and takes the attempt away.
  * uid 0 with STORE_OK: another process has done it. it stays the caller's. */
-void outbox_file(struct store *st, const struct outbox_item *it, const char *keyword, append_done_fn *done,
-		 void *ctx);
+void outbox_file(struct store *st, const struct outbox_item *it, const char *keyword,
+		 append_done_fn *done, void *ctx);
 /* It was not sent, and the client knows: its files go. */
 void outbox_drop(struct store *st, const struct outbox_item *it, store_done_fn *done, void *ctx);
 /* What the mailer has written into the attempt file, into it->area (on an I/O thread). */
 void outbox_read(struct store *st, struct outbox_item *it, store_done_fn *done, void *ctx);
 
 /* All attempts of the folder; the items are the callee's. */
-typedef void outbox_scan_fn(void *ctx, const struct store_result *r, struct outbox_item **items, size_t n);
+typedef void outbox_scan_fn(void *ctx, const struct store_result *r, struct outbox_item **items,
+			    size_t n);
 void outbox_scan(struct store *st, struct str folder, outbox_scan_fn *done, void *ctx);

@@ -9,7 +9,7 @@ struct filing {
 	struct op op;
 	struct outbox_item *it; /* base, flags and keywords alone */
 	struct fold *f;
-	char to[256];  /* in cur/ */
+	char to[256]; /* in cur/ */
 	bool linked, moved;
 	uint32_t uid;
 	struct store *st;
@@ -28,7 +28,8 @@ static void filing_free(struct op *op)
 static const struct msg *msg_by_base(const struct fold *f, const char *base)
 {
 	for (size_t i = f->f.msgs.n; i > 0; i--)
-		if (!(f->f.msgs.a[i - 1].state & MSG_EXPUNGED) && strcmp(f->f.msgs.a[i - 1].base, base) == 0)
+		if (!(f->f.msgs.a[i - 1].state & MSG_EXPUNGED) &&
+		    strcmp(f->f.msgs.a[i - 1].base, base) == 0)
 			return &f->f.msgs.a[i - 1];
 	return NULL;
 }
@@ -62,8 +63,13 @@ static void put_new(struct filing *g, const struct stat *st)
 	struct op_part *p = &g->op.part[0];
 	uint16_t kw[REC_KW_MAX], n;
 	struct md_name name = {0};
-	struct rec r = {.type = REC_ADD, .uid = g->uid, .base = str_c(g->it->base), .flags = g->it->flags,
-			.internaldate = st->st_mtime, .savedate = time(NULL), .size = (uint64_t)st->st_size};
+	struct rec r = {.type = REC_ADD,
+			.uid = g->uid,
+			.base = str_c(g->it->base),
+			.flags = g->it->flags,
+			.internaldate = st->st_mtime,
+			.savedate = time(NULL),
+			.size = (uint64_t)st->st_size};
 
 	if (md_name_parse(r.base, &name))
 		r.wire = name.wire;
@@ -165,8 +171,8 @@ static void filing_got(void *ctx, const struct store_result *r, struct fold *f)
 	op_start(&g->op);
 }
 
-void outbox_file(struct store *st, const struct outbox_item *it, const char *keyword, append_done_fn *done,
-		 void *ctx)
+void outbox_file(struct store *st, const struct outbox_item *it, const char *keyword,
+		 append_done_fn *done, void *ctx)
 {
 	struct filing *g = xcalloc(1, sizeof *g);
 

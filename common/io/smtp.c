@@ -9,7 +9,7 @@ enum { CHUNK = 16384 };
 
 struct upload {
 	struct str left[2]; /* header, body */
-	struct buf out;     /* with CRLF */
+	struct buf out;	    /* with CRLF */
 	bool begun, over;   /* libcurl has begun to fetch; it was given the end */
 	char last;
 };
@@ -60,16 +60,18 @@ static size_t on_read(char *to, size_t size, size_t n, void *ctx)
 
 static void set_tls(CURL *c, const struct smtp_mail *m)
 {
-	curl_easy_setopt(c, CURLOPT_USE_SSL, (long)(m->tls == SMTP_TLS_ON	 ? CURLUSESSL_ALL
-						    : m->tls == SMTP_TLS_TRY ? CURLUSESSL_TRY
-									     : CURLUSESSL_NONE));
+	curl_easy_setopt(c, CURLOPT_USE_SSL,
+			 (long)(m->tls == SMTP_TLS_ON	 ? CURLUSESSL_ALL
+				: m->tls == SMTP_TLS_TRY ? CURLUSESSL_TRY
+							 : CURLUSESSL_NONE));
 	if (*m->cafile) {
 		curl_easy_setopt(c, CURLOPT_CAINFO, m->cafile);
 		curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
 	}
 }
 
-static enum smtp_result result(CURL *c, CURLcode rc, const struct upload *u, const char *text, struct err *e)
+static enum smtp_result result(CURL *c, CURLcode rc, const struct upload *u, const char *text,
+			       struct err *e)
 {
 	long code = 0;
 

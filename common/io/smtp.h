@@ -14,7 +14,7 @@ struct smtp_mail {
 	const char *url;    /* smtp://user:password@host:port, smtps:// */
 	const char *cafile; /* "" : the system's */
 	enum smtp_tls tls;
-	unsigned seconds;   /* for everything */
+	unsigned seconds; /* for everything */
 	const char *from;
 	char *const *to;
 	size_t nto;

@@ -82,7 +82,8 @@ int mailer_area_read(int fd, struct mailer_area *a)
 	n = wire_get_u32(&w);
 	crc = wire_get_u32(&w);
 	body = str_sub(s, VERDICT_AT + 8, n);
-	if (n == 0 || body.n != n || crc32c(0, body.p, body.n) != crc || !mailer_verdict_get(body, &a->verdict))
+	if (n == 0 || body.n != n || crc32c(0, body.p, body.n) != crc ||
+	    !mailer_verdict_get(body, &a->verdict))
 		a->verdict = (struct mailer_verdict){.result = MAILER_NONE};
 	return 0;
 }

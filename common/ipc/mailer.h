@@ -14,7 +14,8 @@
 #include "common/ipc/wire.h"
 
 enum mailer_msg {
-	MAILER_SERVE = 1,   /* master -> mailer, mailer_serve; 1 fd: the mailer's end of the new link */
+	MAILER_SERVE =
+		1, /* master -> mailer, mailer_serve; 1 fd: the mailer's end of the new link */
 	MAILER_SEND = 2,    /* imapd -> mailer, empty; 2 fds: the message, its attempt file */
 	MAILER_VERDICT = 3, /* mailer -> imapd, mailer_verdict; the link ends behind it */
 };
@@ -27,9 +28,9 @@ struct mailer_serve {
 };
 
 enum mailer_result {
-	MAILER_NONE,    /* not over */
+	MAILER_NONE, /* not over */
 	MAILER_SENT,
-	MAILER_FAILED,  /* certainly not sent */
+	MAILER_FAILED,	/* certainly not sent */
 	MAILER_UNKNOWN, /* it may have been */
 	MAILER_RESULT_N
 };
@@ -41,7 +42,7 @@ struct mailer_verdict {
 #define MAILER_TEXT_MAX 400
 
 #define MAILER_AREA 1024
-struct mailer_area { /* decoded */
+struct mailer_area {	   /* decoded */
 	uint64_t deadline; /* wall clock, seconds: nothing is started after it; imapd writes it */
 	bool started;
 	struct mailer_verdict verdict; /* MAILER_NONE: no verdict yet; slices point into bytes */

@@ -6,7 +6,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct settings set = {.outbox_recipients_max = 50, .outbox_header_max = 4000,
+	struct settings set = {.outbox_recipients_max = 50,
+			       .outbox_header_max = 4000,
 			       .outbox_from_own = size && data[0] & 1};
 	struct str message = str_mem(data, size);
 	struct envelope env = {0};
@@ -17,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ASSERT(env.to.n > 0 && env.to.n <= 50 && env.header.n <= 4000);
 		vec_foreach(a, &env.to)
 			for (const char *p = *a; *p; p++)
-				ASSERT((unsigned char)*p >= ' ' && *p != 0x7f && (p > *a || *p != '-'));
+				ASSERT((unsigned char)*p >= ' ' && *p != 0x7f &&
+				       (p > *a || *p != '-'));
 		check_put_header(&out, env.header);
 		ASSERT(out.n <= env.header.n + 1);
 	} else {

@@ -12,7 +12,7 @@ struct outcopy {
 	struct cmd *cmd;
 	bool move;
 	struct uids set;
-	size_t at;      /* the one at hand */
+	size_t at; /* the one at hand */
 	struct str to;
 	struct outbox_item *it;
 	struct outbox_sent last;
@@ -81,7 +81,8 @@ static enum cmd_next answer(struct cmd *cmd)
 		return outbox_refuse(cmd, &c->last);
 	if (c->move)
 		return cmd_ok(cmd, "MOVE completed.");
-	return cmd_ok_long(cmd, str_c(arena_printf(&cmd->arena, "%.*sCOPY completed.", STR_ARG(code))));
+	return cmd_ok_long(cmd,
+			   str_c(arena_printf(&cmd->arena, "%.*sCOPY completed.", STR_ARG(code))));
 }
 
 static enum cmd_next expunge(struct cmd *cmd)
@@ -98,8 +99,12 @@ static enum cmd_next expunge(struct cmd *cmd)
 static enum cmd_next finish(struct cmd *cmd)
 {
 	struct outcopy *c = cmd->state;
-	struct flags_request q = {.uids = c->from, .n = c->n, .mode = FLAGS_ADD, .flags = MSG_DELETED,
-				  .origin = cmd->view, .silent = true};
+	struct flags_request q = {.uids = c->from,
+				  .n = c->n,
+				  .mode = FLAGS_ADD,
+				  .flags = MSG_DELETED,
+				  .origin = cmd->view,
+				  .silent = true};
 
 	if (!c->move || c->n == 0 || cmd->result.code != STORE_OK)
 		return answer(cmd);
@@ -185,7 +190,8 @@ static enum cmd_next next_message(struct cmd *cmd)
 	if (c->at == c->set.n)
 		return finish(cmd);
 	i = folder_find(f, c->set.a[c->at]);
-	if (i >= f->msgs.n || f->msgs.a[i].uid != c->set.a[c->at] || (f->msgs.a[i].state & MSG_EXPUNGED)) {
+	if (i >= f->msgs.n || f->msgs.a[i].uid != c->set.a[c->at] ||
+	    (f->msgs.a[i].state & MSG_EXPUNGED)) {
 		cmd->result = (struct store_result){.code = STORE_EXPUNGED};
 		return held(cmd);
 	}
