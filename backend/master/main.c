@@ -165,13 +165,23 @@ static void on_child(void *ctx, pid_t pid, int status)
 		pool_child_exit(m->pool, pid, status);
 }
 
-/* The name of a Maildir++ folder below INBOX. */
+/* What only shows when mail is sent is said at the start. */
 static void check_outbox(const struct settings *set)
 {
+	struct str url = str_c(set->smtp_url);
 	const char *name = set->outbox;
 
-	if (*name && (name[0] != '.' || !name[1] || strpbrk(name, "/ \"\\{%*()\r\n")))
+	if (!*name)
+		return;
+	if (name[0] != '.' || !name[1] || strpbrk(name, "/ \"\\{%*()\r\n"))
 		fail("settings", "OUTBOX must be the name of a folder with a dot in front, as .Outbox is");
+	for (const char *p = set->headerfrom; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f || *p == ':')
+			fail("settings", "HEADERFROM must be the name of a header field");
+	if (url.n && !str_starts(url, STR("smtp://")) && !str_starts(url, STR("smtps://")))
+		fail("settings", "SMTP_URL must begin with smtp:// or smtps://");
+	if (!url.n && set->sendmail[0] != '/')
+		fail("settings", "SENDMAIL must be the whole path of a program");
 }
 
 static void open_for_business(struct master *m)

@@ -258,8 +258,16 @@ def test_from_own(outbox):
         reply = c.append("INBOX.Outbox", head + "\r\nTo: b@test\r\n\r\nx\r\n")
         assert reply.ok == ok and (ok or reply.text.startswith("[NOPERM]")), (head, reply)
     assert len(server.sendmail.sent()) == 1
-    with pytest.raises(AssertionError):
-        Server(OUTBOX="Outbox").start()
+
+
+def test_settings_that_cannot_work(tmp_path):
+    for settings, says in (({"OUTBOX": "Outbox"}, "OUTBOX must be"), ({"SENDMAIL": "sendmail"}, "SENDMAIL must be"),
+                           ({"HEADERFROM": "X:"}, "HEADERFROM must"), ({"SMTP_URL": "http://x"}, "SMTP_URL must")):
+        options = [x for k, v in dict({"OUTBOX": ".Outbox", "RUNDIR": str(tmp_path)}, **settings).items()
+                   for x in ("--set", "%s=%s" % (k, v))]
+        done = subprocess.run([os.path.join(BIN, "backend")] + options + (["--set", "LOGIN_USER=61901", "--set",
+                              "AUTH_USER=61902"] if ROOT else []), capture_output=True, timeout=20, check=False)
+        assert done.returncode == 1 and says in done.stderr.decode(), done
 
 
 # ---- COPY and MOVE ------------------------------------------------------------------------------------------
