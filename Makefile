@@ -33,12 +33,13 @@ LIB := $(BUILD)/libcommon.a
 STORE_SRC := $(call src,backend/store)
 STORE := $(BUILD)/libstore.a
 
-PROGRAMS := frontend login authd backend imapd notifyd
+PROGRAMS := frontend login authd backend imapd mailer notifyd
 frontend_SRC := $(wildcard frontend/*.c)
 login_SRC := $(call src,frontend/login)
 authd_SRC := $(call src,frontend/authd)
 backend_SRC := $(call src,backend/master)
 imapd_SRC := $(call src,backend/imapd)
+mailer_SRC := $(call src,backend/mailer)
 notifyd_SRC := $(call src,notifyd)
 posthousectl_SRC := $(call src,ctl)
 
@@ -56,6 +57,7 @@ login_LIBS := -lssl -lcrypto -lev
 authd_LIBS := -lcurl -lhiredis -ljansson -lutf8proc -lssl -lcrypto $(CRYPT) $(ARGON2) -lev -lpthread
 backend_LIBS := -lcrypto -lev
 imapd_LIBS := -lutf8proc -lev -lpthread
+mailer_LIBS := -lcurl -lev
 notifyd_LIBS := -lev
 posthousectl_LIBS := -lcrypto $(CRYPT) -lutf8proc -lev
 

@@ -234,6 +234,7 @@ void client_capability(const struct client *c, struct buf *out)
 	struct imap_caps caps = {.state = IMAP_CAPS_SESSION,
 				 .literal_minus = str_eq(str_c(set->imap_literal), STR("minus")),
 				 .idle = true,
+				 .outbox = str_c(set->outbox),
 				 .magic_trash = set->imap_move_expunge_to_trash,
 				 .append_max = set->imap_append_max,
 				 .filter = listener_capability(

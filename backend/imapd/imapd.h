@@ -12,6 +12,7 @@
 
 struct store;
 struct client;
+struct outbox;
 
 struct imapd {
 	struct loop *loop;
@@ -21,6 +22,9 @@ struct imapd {
 	const struct user_record *record; /* lives as long as the process */
 	struct list clients;              /* struct client.link */
 	unsigned nclients;
+	struct outbox *outbox;            /* NULL: there is none */
+	/* process.c: asks the master for a link to the mailer; -1: there is no master. */
+	int (*want_mailer)(struct imapd *im, uint32_t conn);
 	bool leaving;                     /* no new connections; clients end after the command at hand */
 	/* process.c hears of a connection's end (conn as in client_start) and of its state. */
 	void (*on_client_end)(struct imapd *im, uint32_t conn);

@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include "backend/imapd/outbox.h"
 #include "backend/imapd/shell.h"
 #include "backend/store/store.h"
 #include "common/base/log.h"
@@ -277,6 +278,25 @@ static int on_kick(struct process *p, struct str body)
 	return 0;
 }
 
+static int on_mailer(struct process *p, struct link_msg *m)
+{
+	struct wire w = wire_reader(m->body);
+	uint32_t conn = wire_get_u32(&w);
+	int fd = m->nfds == 1 ? m->fds[0] : -1;
+
+	if (!wire_end(&w) || m->nfds > 1)
+		return -1;
+	if (fd >= 0)
+		m->fds[0] = -1;
+	outbox_got_link(p->im.outbox, conn, fd);
+	return 0;
+}
+
+static int want_mailer(struct imapd *im, uint32_t conn)
+{
+	return tell_conn(container_of(im, struct process, im), SESSION_MAILER_WANTED, conn);
+}
+
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	struct process *p = ctx;
@@ -298,6 +318,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 		store_set_notify_link(p->im.store, m->fds[0]);
 		m->fds[0] = -1;
 		return 0;
+	case SESSION_MAILER:
+		return on_mailer(p, m);
 	case SESSION_SHUTDOWN:
 		return m->nfds == 0 ? on_shutdown(p, m->body) : -1;
 	case SESSION_KICK:
@@ -364,6 +386,7 @@ static void on_open(void *ctx, const struct store_result *r)
 		return;
 	}
 	p->ready = true;
+	outbox_recover(p->im.outbox);
 	if (p->im.leaving) { /* the master went meanwhile */
 		leave(p);
 	} else if (p->o->session_fd < 0) {
@@ -427,6 +450,8 @@ int process_run(const struct process_opts *o)
 	p.im.record = o->record;
 	p.im.on_client_end = on_client_end;
 	p.im.on_client_state = on_client_state;
+	p.im.want_mailer = want_mailer;
+	p.im.outbox = outbox_new(&p.im);
 	list_init(&p.im.clients);
 	p.im.jobs = jobs_new(l, (unsigned)o->set->io_threads);
 	p.linger = loop_timer_new(l, on_linger, &p);

@@ -185,6 +185,19 @@ static int on_ended(struct child *p, struct str body)
 	return 0;
 }
 
+/* Whose message it is, is not imapd's to say: the connection's account, as its ticket named it. */
+static int on_mailer_wanted(struct child *p, struct str body)
+{
+	uint32_t conn;
+	const struct session *s;
+
+	if (!one_u32(body, &conn))
+		return -1;
+	s = session_find(p, conn);
+	mailhouse_link(p->m->mailhouse, p, conn, s ? s->user->name : STR_NONE);
+	return 0;
+}
+
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	struct child *p = ctx;
@@ -211,6 +224,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 	case SESSION_NOTIFYD_WANTED:
 		notifier_want(p->m->notifier, p);
 		return 0;
+	case SESSION_MAILER_WANTED:
+		return on_mailer_wanted(p, m->body);
 	case SESSION_STATE:
 		return on_state(p, m->body);
 	default:
@@ -346,6 +361,7 @@ void child_free(struct child **pp)
 	if (p->crash_fd >= 0)
 		close(p->crash_fd);
 	pool_forget(p->m->pool, p);
+	free(p->home);
 	free(p);
 	*pp = NULL;
 }
@@ -398,6 +414,8 @@ int child_assign(struct child *p, struct storent *s, const struct login *first)
 	}
 	p->crash_fd = fds[2];
 	p->uid = a.record.uid;
+	p->gid = a.record.gid;
+	p->home = str_dup(a.record.home);
 	fds[3] = notifier_connect(m->notifier, p->uid, s->dev, s->ino);
 	nfds += fds[3] >= 0;
 	crash_names(m, s, &opaque);

@@ -57,8 +57,8 @@ static void harden(struct master *m)
 	m->root = m->uid == 0;
 	if (m->root && setgroups(0, NULL) < 0)
 		fail("setgroups", strerror(errno));
-	/* Imapds whose zygote died are reaped here. */
-	if (priv_harden(&e) < 0 || proc_subreaper(&e) < 0)
+	/* Imapds whose zygote died are reaped here. What the mailer runs may need to gain by exec. */
+	if ((mailhouse_needed(m->set) ? priv_harden_exec : priv_harden)(&e) < 0 || proc_subreaper(&e) < 0)
 		fail("privileges", e.text);
 }
 
@@ -161,7 +161,27 @@ static void on_child(void *ctx, pid_t pid, int status)
 {
 	struct master *m = ctx;
 
-	pool_child_exit(m->pool, pid, status);
+	if (!mailhouse_exit(m->mailhouse, pid, status))
+		pool_child_exit(m->pool, pid, status);
+}
+
+/* What only shows when mail is sent is said at the start. */
+static void check_outbox(const struct settings *set)
+{
+	struct str url = str_c(set->smtp_url);
+	const char *name = set->outbox;
+
+	if (!*name)
+		return;
+	if (name[0] != '.' || !name[1] || strpbrk(name, "/ \"\\{%*()\r\n"))
+		fail("settings", "OUTBOX must be the name of a folder with a dot in front, as .Outbox is");
+	for (const char *p = set->headerfrom; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f || *p == ':')
+			fail("settings", "HEADERFROM must be the name of a header field");
+	if (url.n && !str_starts(url, STR("smtp://")) && !str_starts(url, STR("smtps://")))
+		fail("settings", "SMTP_URL must begin with smtp:// or smtps://");
+	if (!url.n && set->sendmail[0] != '/')
+		fail("settings", "SENDMAIL must be the whole path of a program");
 }
 
 static void open_for_business(struct master *m)
@@ -174,6 +194,7 @@ static void open_for_business(struct master *m)
 		err_sys(&e, "can't make %s/ticket.key", m->set->rundir);
 		fail("ticket-key", e.text);
 	}
+	check_outbox(m->set);
 	m->notifier = notifier_new(m);
 	m->resolver = resolver_new(m);
 	m->jobs = jobs_new(m->loop, RESOLVE_THREADS);
@@ -183,6 +204,7 @@ static void open_for_business(struct master *m)
 	m->pool = pool_new(m, &e);
 	if (!m->pool)
 		fail("zygote", e.text);
+	m->mailhouse = mailhouse_new(m);
 	m->control = control_server_new(m->loop, m->set->rundir, "backend", verbs_request, m, &e);
 	if (!m->control)
 		fail("control", e.text);

@@ -19,6 +19,7 @@ struct gate;
 struct pool;
 struct resolver;
 struct notifier;
+struct mailhouse;
 
 struct counters {
 	uint64_t logins, refused, forged, spawned, crashed, retried;
@@ -38,6 +39,7 @@ struct master {
 	struct pool *pool;
 	struct resolver *resolver;
 	struct notifier *notifier;
+	struct mailhouse *mailhouse; /* NULL: nobody needs the mailer */
 	struct control_server *control;
 	struct hmap *stores;   /* dev, ino -> struct storent */
 	struct hmap *users;    /* name -> struct user_count */
@@ -147,7 +149,8 @@ struct child {
 	pid_t pid;
 	enum child_state state;
 	struct storent *store;
-	uint32_t uid;
+	uint32_t uid, gid;
+	char *home;
 	int crash_fd;              /* memfd with the crash page */
 	bool opening;              /* it was, when its link closed */
 	bool exited;
@@ -185,6 +188,14 @@ struct notifier *notifier_new(struct master *m);
 int notifier_connect(struct notifier *n, uint32_t uid, uint64_t dev, uint64_t ino); /* fd or -1 */
 void notifier_want(struct notifier *n, struct child *p); /* SESSION_NOTIFYD follows when it can be had */
 void notifier_forget(struct notifier *n, struct child *p);
+
+/* ---- mailer.c ---------------------------------------------------------------------------------- */
+/* NULL: the settings need no mailer. */
+struct mailhouse *mailhouse_new(struct master *m);
+bool mailhouse_needed(const struct settings *set);
+/* Makes imapd a link to the mailer for one message of this connection's account; without the mailer, says so. */
+void mailhouse_link(struct mailhouse *h, struct child *p, uint32_t conn, struct str user);
+bool mailhouse_exit(struct mailhouse *h, pid_t pid, int status); /* false: another's process */
 
 /* ---- kick.c ------------------------------------------------------------------------------------ */
 #define KICK_REVOKED "[EXPIRED] The account was changed, log in again."

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "backend/store/store_int.h"
+#include "backend/store/outbox_int.h"
 #include "common/mail/lfcrlf.h"
 
 enum { HOLD_MAX = 256 * 1024, HOLD_LOW = 64 * 1024 };
@@ -47,6 +47,8 @@ struct append {
 	void *drained_ctx, *begun_ctx;
 	append_done_fn *done;
 	void *ctx;
+	outbox_held_fn *held; /* it is to be sent: done isn't called, and the message waits as item */
+	struct outbox_item *item;
 };
 
 struct group {
@@ -165,6 +167,24 @@ static void finish_file(struct append *a)
 	md_name_new(m->name, m->size, m->wire);
 }
 
+/* The message waits to be sent, instead of coming into the folder. */
+static void hold(struct append *a)
+{
+	struct outbox_item *it = outbox_item_new(a->f->f.name, last(a)->name);
+	struct message *m = last(a);
+
+	it->flags = m->flags;
+	for (size_t i = 0; i < m->nkeywords; i++)
+		*vec_push(&it->keywords) = str_dup(m->keywords[i]);
+	if (outbox_hold_file(a->st, a->f->files->dir, m->tmp, it) < 0) {
+		result_sys(&a->res, m->tmp);
+		outbox_item_free(&it);
+		return;
+	}
+	m->tmp[0] = 0;
+	a->item = it;
+}
+
 static void append_run(struct job *j)
 {
 	struct append *a = container_of(j, struct append, job);
@@ -179,6 +199,8 @@ static void append_run(struct job *j)
 		write_piece(a);
 	if (a->res.code == STORE_OK && a->finish)
 		finish_file(a);
+	if (a->res.code == STORE_OK && a->finish && a->held)
+		hold(a);
 	if (a->res.code != STORE_OK)
 		remove_tmp(a);
 }
@@ -379,6 +401,10 @@ static void append_over(struct append *a)
 
 	for (size_t i = 0; i < n; i++)
 		uids[i] = a->msgs.a[i].uid;
+	if (a->held) {
+		a->held(a->ctx, &a->res, a->item);
+		a->item = NULL;
+	}
 	if (!a->aborted && done)
 		done(a->ctx, &a->res, a->f ? a->f->f.uidvalidity : 0, uids, n);
 	free(uids);
@@ -487,6 +513,10 @@ static void append_step(struct append *a)
 		a->announced = a->next_announced;
 		begin_message(a, &a->next);
 		submit(a);
+		return;
+	}
+	if (a->finish && a->held) {
+		append_over(a);
 		return;
 	}
 	if (a->finish) {
@@ -605,4 +635,10 @@ void append_abort(struct append **ap)
 	a->drained = a->begun = NULL;
 	if (!a->busy && list_empty(&a->link))
 		append_step(a);
+}
+
+void append_hold(struct append *a, outbox_held_fn *done, void *ctx)
+{
+	a->held = done;
+	append_commit(a, NULL, ctx);
 }

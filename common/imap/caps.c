@@ -145,6 +145,8 @@ void imap_caps_put(struct buf *out, const struct imap_caps *c)
 		first = false;
 	}
 	put_mechanisms(out, c);
+	if (c->outbox.n && c->state == IMAP_CAPS_SESSION)
+		buf_printf(out, " XCOURIEROUTBOX=INBOX%.*s", STR_ARG(c->outbox));
 }
 
 bool imap_caps_unknown(struct str filter, size_t *it, struct str *word)
@@ -153,6 +155,7 @@ bool imap_caps_unknown(struct str filter, size_t *it, struct str *word)
 		bool known = false;
 		for (size_t i = 0; i < ARRAY_LEN(caps); i++)
 			known |= same_cap(*word, &caps[i]);
+		known |= str_istarts(*word, STR("XCOURIEROUTBOX="));
 		if (str_istarts(*word, STR("AUTH=")))
 			known |= sasl_find(str_from(*word, sizeof("AUTH=") - 1)) < SASL_ID_N;
 		if (!known)

@@ -19,6 +19,7 @@ struct imap_caps {
 	bool magic_trash;    /* EXPUNGE moves to the trash (after login) */
 	uint64_t append_max; /* largest message (after login); 0: not named */
 	unsigned mechanisms; /* SASL_BIT of those that can work here (before login) */
+	struct str outbox;   /* after login: name of the Outbox as OUTBOX has it, or empty */
 	struct str filter; /* IMAP_CAPABILITY: when not empty, only what it names (IMAP4rev1 always,
 			      and what protects a password: STARTTLS, LOGINDISABLED) */
 };

@@ -11,6 +11,8 @@
  *   login worker   <-> backend master      handoff.h     RUNDIR/backend.sock, connected by frontend main
  *   backend master <-> zygote              spawn.h       socketpair at the start of the zygote
  *   backend master <-> imapd               session.h     socketpair made by the zygote
+ *   backend master <-> mailer              mailer.h      socketpair at the start of the mailer
+ *   imapd          <-> mailer              mailer.h      pair made by the master, passed to both; one message
  *   imapd          <-> notifyd             watch.h       RUNDIR/notifyd.sock, connected by the master
  *   posthousectl, frontend main <-> frontend|backend|notifyd  control.h  RUNDIR/{frontend,backend,notifyd}.ctl
  *

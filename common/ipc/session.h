@@ -27,6 +27,9 @@ enum session_msg {
 	SESSION_SHUTDOWN = 13,     /* master -> imapd, text: say BYE with it and leave */
 	SESSION_STATE = 14,        /* imapd -> master, session_state: for posthousectl who; sent when it changes, rarely */
 	SESSION_KICK = 15,         /* master -> imapd, u32 conn, text: say BYE with it at once */
+	SESSION_MAILER_WANTED = 20, /* imapd -> master, u32 conn: a link to the mailer, for one message of this
+				     * connection's account */
+	SESSION_MAILER = 21,        /* master -> imapd, u32 conn; 1 fd, or none: there is no mailer now */
 };
 
 #define SESSION_OPAQUE_MAX 16384 /* bytes of session_assign.opaque */

@@ -25,13 +25,22 @@ int priv_lookup(const char *user, struct priv_user *out, struct err *e)
 	return 0;
 }
 
-int priv_harden(struct err *e)
+int priv_harden_exec(struct err *e)
 {
 	struct rlimit none = {0, 0};
 
 	if (setrlimit(RLIMIT_CORE, &none) != 0)
 		return err_sys(e, "can't forbid core dumps");
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return err_sys(e, "can't harden the process");
+	return 0;
+}
+
+int priv_harden(struct err *e)
+{
+	if (priv_harden_exec(e) != 0)
+		return -1;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return err_sys(e, "can't harden the process");
 	return 0;
 }
@@ -93,14 +102,17 @@ static int become(uid_t uid, gid_t gid, const gid_t *groups, size_t ngroups, int
 		return err_set(e, EPERM, "only root can become user %u, group %u (this is user %u)", uid, gid,
 			       getuid());
 	}
-	if (limit_caps(keep_cap, e) != 0 || verify(uid, gid, e) != 0)
-		return -1;
-	return priv_harden(e);
+	return limit_caps(keep_cap, e) != 0 ? -1 : verify(uid, gid, e);
 }
 
 int priv_become(uid_t uid, gid_t gid, int keep_cap, struct err *e)
 {
-	return become(uid, gid, NULL, 0, keep_cap, e);
+	return become(uid, gid, NULL, 0, keep_cap, e) != 0 ? -1 : priv_harden(e);
+}
+
+int priv_become_exec(uid_t uid, gid_t gid, struct err *e)
+{
+	return become(uid, gid, NULL, 0, -1, e);
 }
 
 /* The number of groups, or -1. */
@@ -142,7 +154,7 @@ int priv_drop_groups(const char *user, const char *groups, int keep_cap, struct 
 	n = read_groups(groups, gids, e);
 	if (n < 0 || priv_lookup(user, &u, e) != 0)
 		return -1;
-	return become(u.uid, u.gid, gids, (size_t)n, keep_cap, e);
+	return become(u.uid, u.gid, gids, (size_t)n, keep_cap, e) != 0 ? -1 : priv_harden(e);
 }
 
 int priv_drop(const char *user, int keep_cap, struct err *e)

@@ -21,6 +21,10 @@ int priv_lookup(const char *user, struct priv_user *out, struct err *e);
  * priv_harden. Works for root; for others only when uid and gid are already theirs. */
 int priv_become(uid_t uid, gid_t gid, int keep_cap, struct err *e);
 
+/* The same for a child that is about to be another program, which may gain by exec (SENDMAIL's set-group-id
+ * helpers): without priv_harden. */
+int priv_become_exec(uid_t uid, gid_t gid, struct err *e);
+
 /* For daemons: started as root, becomes user (a setting's value); started as somebody else, stays
  * that. All capabilities but keep_cap (-1: all) go either way; ends with priv_harden. */
 int priv_drop(const char *user, int keep_cap, struct err *e);
@@ -29,3 +33,5 @@ int priv_drop_groups(const char *user, const char *groups, int keep_cap, struct 
 
 /* No core dumps, no ptrace by the same uid, no gain by exec. For processes that stay root, too. */
 int priv_harden(struct err *e);
+/* The same, but programs that it starts may gain by exec. */
+int priv_harden_exec(struct err *e);

@@ -7,6 +7,7 @@
 #include "common/ipc/auth.h"
 #include "common/ipc/control.h"
 #include "common/ipc/handoff.h"
+#include "common/ipc/mailer.h"
 #include "common/ipc/session.h"
 #include "common/ipc/watch.h"
 #include "tests/unit/ipc/reread.h"
@@ -20,6 +21,8 @@ MESSAGE(control_request)
 MESSAGE(control_row)
 MESSAGE(handoff_give)
 MESSAGE(handoff_refused)
+MESSAGE(mailer_serve)
+MESSAGE(mailer_verdict)
 MESSAGE(session_assign)
 MESSAGE(session_conn)
 MESSAGE(session_failed)
@@ -56,7 +59,7 @@ static reread_fn *const messages[] = {
 	reread_auth_request, reread_auth_answer,    reread_auth_step,	    reread_control_request,
 	reread_control_row,  reread_handoff_give,   reread_handoff_refused, reread_session_assign,
 	reread_session_conn, reread_session_failed, reread_session_state,   reread_watch_journal,
-	reread_watch_events, reread_ticket,
+	reread_watch_events, reread_ticket,	    reread_mailer_serve,    reread_mailer_verdict,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -7,6 +7,7 @@
  */
 #include "backend/imapd/box/view.h"
 #include "backend/imapd/cmd/commands.h"
+#include "backend/imapd/outbox.h"
 #include "common/imap/args.h"
 #include "common/imap/flags.h"
 #include "common/imap/imapdate.h"
@@ -23,6 +24,9 @@ struct appending {
 	uint64_t left;	 /* bytes of the literal still to come */
 	bool busy;	 /* the store takes no more for now */
 	struct str code; /* "[APPENDUID 3 7:9]" */
+	bool send;	 /* into the Outbox */
+	struct outbox_item *item;
+	struct outbox_sent sent;
 };
 
 static void on_free(struct cmd *cmd)
@@ -31,6 +35,9 @@ static void on_free(struct cmd *cmd)
 
 	if (s->append)
 		append_abort(&s->append);
+	if (s->item)
+		outbox_drop(cmd->im->store, s->item, NULL, NULL);
+	outbox_item_free(&s->item);
 	arena_deinit(&s->arena);
 }
 
@@ -86,6 +93,74 @@ static void on_committed(void *ctx, const struct store_result *r, uint32_t uidva
 	cmd_wake(s->cmd);
 }
 
+/* ---- the Outbox ------------------------------------------------------------------------------- */
+
+static enum cmd_next answer_sent(struct cmd *cmd)
+{
+	struct appending *s = cmd->state;
+
+	if (s->sent.result == MAILER_FAILED)
+		return outbox_refuse(cmd, &s->sent);
+	if (s->sent.result == MAILER_UNKNOWN)
+		outbox_alert(cmd);
+	if (!s->sent.uid)
+		return cmd_ok(cmd, "APPEND Ok, the copy comes into the folder later.");
+	return cmd_ok(cmd, "[APPENDUID %u %u] APPEND Ok.", s->sent.uidvalidity, s->sent.uid);
+}
+
+static void on_sent(void *ctx, const struct outbox_sent *r)
+{
+	struct appending *s = ctx;
+
+	if (!cmd_back(s->cmd))
+		return;
+	s->sent = *r;
+	cmd_wake(s->cmd);
+}
+
+static enum cmd_next send_held(struct cmd *cmd)
+{
+	struct appending *s = cmd->state;
+	struct outbox_item *it = s->item;
+
+	if (cmd->result.code != STORE_OK)
+		return answer(cmd);
+	s->item = NULL;
+	cmd_wait(cmd);
+	outbox_send(cmd, it, on_sent, s);
+	return cmd_then(cmd, answer_sent, CMD_WAIT);
+}
+
+static void on_held(void *ctx, const struct store_result *r, struct outbox_item *it)
+{
+	struct appending *s = ctx;
+	struct store *st = s->cmd->im->store;
+
+	if (!cmd_back(s->cmd)) { /* the client went before anything was sent */
+		if (it)
+			outbox_drop(st, it, NULL, NULL);
+		outbox_item_free(&it);
+		return;
+	}
+	s->cmd->result = *r;
+	s->item = it;
+	cmd_wake(s->cmd);
+}
+
+static bool may_send(struct cmd *cmd, const struct append_opts *o)
+{
+	const struct settings *set = cmd->im->set;
+
+	if (set->outbox_reject_drafts && (o->flags & MSG_DRAFT))
+		cmd_no(cmd, "[CANNOT] A draft in the Outbox would be sent: save it elsewhere");
+	else if (o->size > set->outbox_size_max)
+		cmd_no(cmd, "[TOOBIG] Messages of more than %llu bytes are not sent",
+		       (unsigned long long)set->outbox_size_max);
+	else
+		return true;
+	return false;
+}
+
 static enum cmd_next commit(struct cmd *cmd)
 {
 	struct appending *s = cmd->state;
@@ -96,6 +171,10 @@ static enum cmd_next commit(struct cmd *cmd)
 		return cmd_fault(cmd, &cmd->result);
 	s->append = NULL; /* the store's from here on */
 	cmd_wait(cmd);
+	if (s->send) {
+		append_hold(a, on_held, s);
+		return cmd_then(cmd, send_held, CMD_WAIT);
+	}
 	append_commit(a, on_committed, s);
 	return cmd_then(cmd, answer, CMD_WAIT);
 }
@@ -283,6 +362,8 @@ static enum cmd_next next_message(struct cmd *cmd)
 		answer(cmd);
 	else if (p->depth)
 		cmd_bad(cmd, "Invalid arguments to APPEND");
+	else if (s->send) /* all or none can't be had where they are sent */
+		cmd_no(cmd, "[ALERT] Only one message may be sent at a time.");
 	else if (s->messages >= cmd->im->set->imap_multiappend_max)
 		cmd_no(cmd, "[LIMIT] More than %llu messages in one APPEND",
 		       (unsigned long long)cmd->im->set->imap_multiappend_max);
@@ -307,6 +388,9 @@ enum cmd_next append_start(struct cmd *cmd)
 	s->cmd = cmd;
 	cmd->on_free = on_free;
 	if (!cmd_take_mailbox(cmd, &a, &s->opts.folder) || !take_options(cmd, a))
+		return refuse(cmd);
+	s->send = outbox_is(s->opts.folder, cmd->im->set->outbox);
+	if (s->send && !may_send(cmd, &s->opts))
 		return refuse(cmd);
 	cmd_wait(cmd);
 	s->append = append_begin(cmd->im->store, &s->opts, cmd_stored, cmd);

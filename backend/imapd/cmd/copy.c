@@ -2,6 +2,7 @@
 /* COPY and MOVE (RFC 6851), with UIDPLUS's COPYUID (RFC 4315). */
 #include "backend/imapd/box/view.h"
 #include "backend/imapd/cmd/commands.h"
+#include "backend/imapd/outbox.h"
 #include "common/imap/args.h"
 #include "common/imap/seqset.h"
 
@@ -94,6 +95,8 @@ static enum cmd_next start(struct cmd *cmd, bool move)
 		return cmd_no(cmd, "Mailbox is read-only");
 	if (set.n == 0)
 		return cmd_ok(cmd, "%s completed.", cmd->row->name);
+	if (outbox_is(to, cmd->im->set->outbox))
+		return outcopy_start(cmd, &set, to, move);
 	cmd_wait(cmd);
 	folder_copy(view_folder(cmd->view), set.a, set.n, to, move, cmd->view, on_copied, cmd);
 	return cmd_then(cmd, answer, CMD_WAIT);
