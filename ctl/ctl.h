@@ -23,6 +23,8 @@ enum { EXIT_FAULT = 1, EXIT_USAGE = 2 };
 int ctl_check(const struct ctl *c);
 int ctl_export(const struct ctl *c);
 int ctl_import(const struct ctl *c);
+int ctl_settings(const struct ctl *c);
+int ctl_merge_settings(const struct ctl *c); /* c->set is NULL */
 int ctl_mkcert(const struct ctl *c);
 int ctl_passwd(const struct ctl *c);
 int ctl_kick(const struct ctl *c);

@@ -10,8 +10,9 @@ static const struct {
 	int (*fn)(const struct ctl *c);
 	const char *args;
 	const char *help;
+	bool bare; /* works without settings, and when those there are wrong */
 } verbs[] = {
-	{"check", ctl_check, "",
+	{"check", ctl_check, "[--json]",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
 	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
 	 "write UIDs, keywords and subscriptions as that server keeps them"},
@@ -29,6 +30,10 @@ static const struct {
 	 "after a password was changed or an account locked: forget what is kept of it, end its sessions"},
 	{"stats", ctl_stats, "[--json]", "counters of the running daemons"},
 	{"who", ctl_who, "[--json]", "the sessions that are logged in"},
+	{"settings", ctl_settings, "[--all]",
+	 "settings that are not the default, each with file and line; --all: all, as a settings file"},
+	{"merge-settings", ctl_merge_settings, "FILE",
+	 "after an update: add new settings to FILE as comments, mark those that are gone", true},
 };
 
 int ctl_fault(const char *fmt, ...)
@@ -99,6 +104,8 @@ static int run(struct ctl *c, const char *verb, const struct settings_opts *o)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (strcmp(verb, verbs[i].name) != 0)
 			continue;
+		if (verbs[i].bare)
+			return verbs[i].fn(c);
 		if (settings_load(&set, o, &warnings, &e) < 0)
 			return ctl_fault("%s", e.text);
 		fwrite(buf_str(&warnings).p, 1, warnings.n, stderr);

@@ -5,6 +5,7 @@
 #include "backend/imapd/cmdrun.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/config/listener.h"
 #include "common/imap/args.h"
 #include "common/imap/caps.h"
 #include "common/imap/parser.h"
@@ -235,7 +236,8 @@ void client_capability(const struct client *c, struct buf *out)
 				 .idle = true,
 				 .magic_trash = set->imap_move_expunge_to_trash,
 				 .append_max = set->imap_append_max,
-				 .filter = str_c(set->imap_capability)};
+				 .filter = listener_capability(
+					 set, c->tls ? LISTENER_STARTTLS : LISTENER_CLEAR)};
 
 	imap_caps_put(out, &caps);
 }
