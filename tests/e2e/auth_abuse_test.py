@@ -34,6 +34,23 @@ def login(front, token, user=""):
         return end(begin(c, token, user))
 
 
+def test_the_delay_begins_with_the_guess():
+    """Who waits in the middle of a dialogue doesn't see how long the check takes."""
+    with Front(**dict(QUIET, LOGIN_FAILURE_DELAY=700)).running() as f:
+        for mechanism, messages in (("PLAIN", [b"\0nobody\0x"]), ("LOGIN", [b"nobody", b"x"])):
+            with f.client() as c:
+                d = Dialogue(c, mechanism)
+                d.challenge()
+                for m in messages[:-1]:
+                    d.send(m)
+                    d.challenge()
+                time.sleep(0.8)
+                guessed = time.monotonic()
+                d.send(messages[-1])
+                assert d.end() == FAILED
+                assert time.monotonic() - guessed >= 0.69
+
+
 class Asked(Idp):
     """Answers what was true when it was asked, however late."""
 
