@@ -181,7 +181,7 @@ uint64_t penalty_wait(struct penalty *p, struct str user, struct str rip)
 	if (netlist_has_ip(&p->exempt, rip))
 		return 0;
 	penalty_network(p->set, rip, net);
-	by_user = wait_for(p, find(p, &p->users, user, window_ms(p)));
+	by_user = user.n ? wait_for(p, find(p, &p->users, user, window_ms(p))) : 0;
 	by_net = wait_for(p, find(p, &p->networks, str_c(net), window_ms(p)));
 	if (by_net > by_user)
 		by_user = by_net;

@@ -58,6 +58,7 @@ class Asked(Idp):
         token = urllib.parse.parse_qs(body.decode()).get("token", [""])[0]
         answer = self.tokens.get(token, {"active": False})
         self.asked.append(token)
+        self.asked_at = time.monotonic()
         if self.mode == "slow":
             self.release.wait(30)
         return self.send(h, 200, json.dumps(answer))
@@ -128,6 +129,25 @@ def test_bad_tokens_push_no_good_one_out():
         for n in range(8):
             assert login(f, "bad%d" % n) == FAILED
         assert login(f, "t") == OK and idp.asked.count("t") == 1
+
+
+def test_bad_tokens_wait_before_anybody_is_asked():
+    """Giving up as soon as the refusal is there doesn't help."""
+    settings = dict(QUIET, LOGIN_FAILURE_DELAY=300, LOGIN_PENALTY_FREE=2, LOGIN_PENALTY_MAX=1000)
+    with Asked() as idp, Front(users=USERS, OAUTH_INTROSPECTION_URL=idp.url, **settings).running() as f:
+        for n in range(6):
+            with f.client() as c:
+                d = begin(c, "bad%d" % n)
+                assert d.challenge()
+                d.send_raw("*")
+                assert d.end()[0] == "BAD"
+        with f.client() as c:
+            shown = time.monotonic()
+            d = begin(c, "bad6")
+            d.challenge()
+            assert idp.asked[-1] == "bad6" and idp.asked_at - shown >= 0.95
+            d.send("\1")
+            assert d.end() == FAILED
 
 
 def test_tokens_of_unknown_keys_leave_room():
