@@ -142,11 +142,19 @@ static struct str full_name(struct exchange *x, struct str user)
 
 /* ---- for whom ---------------------------------------------------------------------------------- */
 
+/* To the client it is a wrong password: who has stolen one doesn't learn that it is right. */
+bool exchange_from_here(const struct exchange *x)
+{
+	bool ok = account_from_here(&x->record, x->facts.rip);
+
+	if (!ok)
+		LOG(L_WARN, "network not allowed", L_S("user", x->user), L_S("ip", x->facts.rip),
+		    L_S("session", x->facts.session));
+	return ok;
+}
+
 static void not_from_here(struct exchange *x)
 {
-	/* To the client it is a wrong password: who has stolen one doesn't learn that it is right. */
-	LOG(L_WARN, "network not allowed", L_S("user", x->user), L_S("ip", x->facts.rip),
-	    L_S("session", x->facts.session));
 	x->text = STR_NONE;
 	refuse(x, AUTH_MISMATCH);
 }
@@ -220,7 +228,7 @@ static void proven(struct exchange *x)
 
 	if (x->after != AUTH_OK)
 		refuse(x, x->after);
-	else if (!account_from_here(&x->record, x->facts.rip))
+	else if (!exchange_from_here(x))
 		not_from_here(x);
 	else if (str_eq(target, x->user) || str_eq(target, x->record.user))
 		admit(x);

@@ -21,5 +21,9 @@ struct exchange *exchange_of(struct list *link); /* entry of requester.exchanges
  * attempt waits once. */
 bool exchange_wait(struct exchange *x, struct str user, void (*then)(void *ctx), void *ctx);
 
+/* May this account log in from there (allow_nets)? For mechanisms that prove something to the client before
+ * the end; logged where not. */
+bool exchange_from_here(const struct exchange *x);
+
 /* For mechanisms that returned MECH_WAIT. */
 void exchange_go_on(struct exchange *x, enum mech_step next);

@@ -9,7 +9,7 @@ import urllib.parse
 
 from lib.front import Front
 from lib.idp import Idp, Key
-from lib.sasl import Dialogue
+from lib.sasl import Dialogue, Scram
 from lib.server import BIN, wait_for
 
 FAILED = ("NO", "[AUTHENTICATIONFAILED] Login failed.")
@@ -49,6 +49,19 @@ def test_the_delay_begins_with_the_guess():
                 d.send(messages[-1])
                 assert d.end() == FAILED
                 assert time.monotonic() - guessed >= 0.69
+
+
+def test_from_another_network_nobody_hears_that_a_password_is_right():
+    """The server's proof would say so, before the refusal comes."""
+    with Front(users=["away:{PLAIN}secret::::::allow_nets=192.0.2.0/24"], AUTH_MECHANISMS="SCRAM-SHA-256",
+               **QUIET).running() as f:
+        for password in ("secret", "wrong"):
+            with f.client() as c:
+                s = Scram("SCRAM-SHA-256", "away", password)
+                d = Dialogue(c, "SCRAM-SHA-256", s.first())
+                d.send(s.final(d.challenge()))
+                assert d.challenge() is None and d.reply == FAILED
+        assert f.log().count("network not allowed user=away") == 1
 
 
 class Asked(Idp):
