@@ -14,10 +14,11 @@ struct revoked {	    /* value of master.revoked, by user name */
 	uint64_t until_ms;  /* remembered until then, by the loop's clock */
 };
 
-/* All of a login's waits together (see frontend/login/login.c). */
+/* All of a login's waits together (see frontend/login/login.c): for the client, authd and us. */
 static uint64_t keep_ms(const struct master *m)
 {
-	return 2 * m->set->auth_timeout * 1000 + m->set->login_penalty_max + 60000;
+	return (m->set->prelogin_timeout + 2 * m->set->auth_timeout) * 1000 +
+	       m->set->login_penalty_max + 60000;
 }
 
 static void forget_old(struct master *m)

@@ -84,7 +84,7 @@ struct auth_answer {
 	struct str user; /* canonical name, for the log */
 	struct str mailhost;
 	struct str provider; /* which one said so, for log and metrics; may be empty */
-	uint32_t delay_ms;   /* a refusal is told to the client so long after the attempt began */
+	uint32_t delay_ms;   /* a refusal is told to the client so long after its last message */
 	struct str ticket;   /* when AUTH_OK */
 };
 

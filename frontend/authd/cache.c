@@ -205,9 +205,9 @@ static struct entry *copy(const struct check *ck, enum auth_result r)
 	e->e.provider = str_c(ck->provider ? ck->provider->name : "");
 	e->e.code = arena_str(a, ck->code);
 	e->e.text = arena_str(a, ck->text);
-	if (r != AUTH_OK)
-		return e;
-	e->e.record = copy_record(a, &ck->record);
+	if (r == AUTH_OK)
+		e->e.record = copy_record(a, &ck->record);
+	/* With a refusal too, as for "disabled": it is told only to who proves himself. */
 	for (size_t i = 0; ck->kind == CHECK_SCRAM && i < ck->credentials.n; i++) {
 		const struct credential *cr = &ck->credentials.a[i];
 

@@ -21,11 +21,11 @@ struct exchange {
 	struct mech_exchange m;				     /* its arena holds all strings here */
 	enum { X_BUSY, X_CLIENT, X_PENALTY, X_CHAIN } state; /* X_CLIENT: a challenge is out */
 	struct chain_waiter waiter;
-	struct loop_timer *penalty;
-	struct str user;	   /* that the chain was asked for */
-	struct user_record record; /* of user, once the chain has said OK */
-	struct str by, code, text; /* from the provider */
-	enum auth_result after;	   /* AUTH_OK, or what the proven user is told: disabled, expired */
+	struct loop_timer *penalty; /* NULL: it hasn't waited yet */
+	struct str user;	    /* that the chain was asked for */
+	struct user_record record;  /* of user, once the chain has said OK */
+	struct str by, code, text;  /* from the provider */
+	enum auth_result after; /* AUTH_OK, or what the proven user is told: disabled, expired */
 };
 
 struct exchange *exchange_of(struct list *link)
@@ -47,18 +47,40 @@ static void exchange_free(struct exchange *x)
 	free(x);
 }
 
-void exchange_cancel(struct exchange **xp)
-{
-	if (*xp)
-		exchange_free(*xp);
-	*xp = NULL;
-}
-
 /* ---- the end ----------------------------------------------------------------------------------- */
 
 static bool counts_as_guess(enum auth_result r)
 {
 	return r == AUTH_MISMATCH || r == AUTH_UNKNOWN;
+}
+
+static struct str name_for_others(const struct exchange *x)
+{
+	struct str user = x->user.n ? x->user : x->m.authcid;
+
+	return user.p && user.n <= IPC_NAME_MAX ? user : STR("");
+}
+
+static void count_guess(struct exchange *x)
+{
+	struct authd *ad = x->from->authd;
+	struct str proof = x->m.password.n ? secret_str(&x->m.password) : STR_NONE;
+	struct str user = name_for_others(x);
+
+	if (penalty_failed(ad->penalty, user, x->facts.rip, proof))
+		penalty_redis_report(ad->penalty_redis, user, x->facts.rip);
+}
+
+void exchange_cancel(struct exchange **xp)
+{
+	struct exchange *x = *xp;
+
+	*xp = NULL;
+	if (!x)
+		return;
+	if (x->m.told)
+		count_guess(x);
+	exchange_free(x);
 }
 
 static void refuse(struct exchange *x, enum auth_result r)
@@ -68,16 +90,13 @@ static void refuse(struct exchange *x, enum auth_result r)
 				.result = (uint8_t)r,
 				.code = x->code,
 				.text = x->text,
-				.user = x->user.n ? x->user : x->m.authcid,
+				.user = name_for_others(x),
 				.provider = x->by};
-	struct str proof = x->m.password.n ? secret_str(&x->m.password) : STR_NONE;
 
-	if (!a.user.p || a.user.n > IPC_NAME_MAX)
-		a.user = STR("");
 	if (r != AUTH_TEMPFAIL && r != AUTH_DISABLED)
 		a.delay_ms = (uint32_t)ad->set->login_failure_delay;
-	if (counts_as_guess(r) && penalty_failed(ad->penalty, a.user, x->facts.rip, proof))
-		penalty_redis_report(ad->penalty_redis, a.user, x->facts.rip);
+	if (counts_as_guess(r))
+		count_guess(x);
 	requests_answer(x->from, &a);
 	exchange_free(x);
 }
@@ -123,11 +142,19 @@ static struct str full_name(struct exchange *x, struct str user)
 
 /* ---- for whom ---------------------------------------------------------------------------------- */
 
+/* To the client it is a wrong password: who has stolen one doesn't learn that it is right. */
+bool exchange_from_here(const struct exchange *x)
+{
+	bool ok = account_from_here(&x->record, x->facts.rip);
+
+	if (!ok)
+		LOG(L_WARN, "network not allowed", L_S("user", x->user), L_S("ip", x->facts.rip),
+		    L_S("session", x->facts.session));
+	return ok;
+}
+
 static void not_from_here(struct exchange *x)
 {
-	/* To the client it is a wrong password: who has stolen one doesn't learn that it is right. */
-	LOG(L_WARN, "network not allowed", L_S("user", x->user), L_S("ip", x->facts.rip),
-	    L_S("session", x->facts.session));
 	x->text = STR_NONE;
 	refuse(x, AUTH_MISMATCH);
 }
@@ -201,7 +228,7 @@ static void proven(struct exchange *x)
 
 	if (x->after != AUTH_OK)
 		refuse(x, x->after);
-	else if (!account_from_here(&x->record, x->facts.rip))
+	else if (!exchange_from_here(x))
 		not_from_here(x);
 	else if (str_eq(target, x->user) || str_eq(target, x->record.user))
 		admit(x);
@@ -271,11 +298,22 @@ static void ask_now(void *ctx)
 	chain_ask(ch, &q, &x->waiter);
 }
 
-static void ask(struct exchange *x)
+bool exchange_wait(struct exchange *x, struct str user, void (*then)(void *ctx), void *ctx)
 {
 	struct authd *ad = x->from->authd;
+	uint64_t wait = penalty_wait(ad->penalty, user, x->facts.rip);
+
+	if (wait == 0 || x->penalty)
+		return false;
+	x->state = X_PENALTY;
+	x->penalty = loop_timer_new(ad->loop, then, ctx);
+	loop_timer_set(x->penalty, wait);
+	return true;
+}
+
+static void ask(struct exchange *x)
+{
 	struct str login;
-	uint64_t wait;
 
 	split_login(x, &login);
 	if (!username_valid(login)) {
@@ -285,14 +323,8 @@ static void ask(struct exchange *x)
 		return;
 	}
 	x->user = full_name(x, login);
-	wait = penalty_wait(ad->penalty, x->user, x->facts.rip);
-	if (wait == 0) {
+	if (!exchange_wait(x, x->user, ask_now, x))
 		ask_now(x);
-		return;
-	}
-	x->state = X_PENALTY;
-	x->penalty = loop_timer_new(ad->loop, ask_now, x);
-	loop_timer_set(x->penalty, wait);
 }
 
 /* ---- the mechanism ----------------------------------------------------------------------------- */

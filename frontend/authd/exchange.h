@@ -16,5 +16,14 @@ void exchange_response(struct exchange *x, struct str message);
 void exchange_cancel(struct exchange **x);	 /* the client has gone; nothing is sent */
 struct exchange *exchange_of(struct list *link); /* entry of requester.exchanges */
 
+/* For mechanisms that ask others than the providers. user: complete, or empty where it isn't known. True: it
+ * or its network was refused too often; then(ctx) comes once x has waited, if it is still there. An
+ * attempt waits once. */
+bool exchange_wait(struct exchange *x, struct str user, void (*then)(void *ctx), void *ctx);
+
+/* May this account log in from there (allow_nets)? For mechanisms that prove something to the client before
+ * the end; logged where not. */
+bool exchange_from_here(const struct exchange *x);
+
 /* For mechanisms that returned MECH_WAIT. */
 void exchange_go_on(struct exchange *x, enum mech_step next);

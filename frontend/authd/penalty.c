@@ -16,6 +16,7 @@ struct culprit { /* an account or a network with refusals, or a pair of both tha
 	uint64_t last_ms;
 	uint64_t proofs[PROOFS]; /* hashes of the wrong passwords seen last (accounts only) */
 	unsigned nproofs;
+	size_t key_n; /* a stranger's text: any byte may be in it */
 	char key[];
 };
 struct table {
@@ -38,7 +39,7 @@ static void table_init(struct table *t)
 
 static void remove_culprit(struct table *t, struct culprit *c)
 {
-	hmap_del(t->by_key, str_c(c->key));
+	hmap_del(t->by_key, str_mem(c->key, c->key_n));
 	list_remove(&c->lru);
 	free(c);
 }
@@ -100,7 +101,8 @@ static struct culprit *touch(struct penalty *p, struct table *t, struct str key,
 	if (!c) {
 		if (hmap_count(t->by_key) >= p->set->login_penalty_kept)
 			remove_culprit(t, list_entry(t->lru.next, struct culprit, lru));
-		c = xcalloc(1, sizeof(*c) + key.n + 1);
+		c = xcalloc(1, sizeof(*c) + key.n);
+		c->key_n = key.n;
 		if (key.n)
 			memcpy(c->key, key.p, key.n);
 		list_init(&c->lru);
@@ -179,7 +181,7 @@ uint64_t penalty_wait(struct penalty *p, struct str user, struct str rip)
 	if (netlist_has_ip(&p->exempt, rip))
 		return 0;
 	penalty_network(p->set, rip, net);
-	by_user = wait_for(p, find(p, &p->users, user, window_ms(p)));
+	by_user = user.n ? wait_for(p, find(p, &p->users, user, window_ms(p))) : 0;
 	by_net = wait_for(p, find(p, &p->networks, str_c(net), window_ms(p)));
 	if (by_net > by_user)
 		by_user = by_net;

@@ -19,7 +19,8 @@ struct loop;
 struct penalty *penalty_new(struct loop *l, const struct settings *set);
 void penalty_free(struct penalty **p);
 
-/* Milliseconds that an attempt waits before anybody is asked. rip: printable, no port. */
+/* Milliseconds that an attempt waits before anybody is asked. user: empty where it isn't known yet, as
+ * with a token. rip: printable, no port. */
 uint64_t penalty_wait(struct penalty *p, struct str user, struct str rip);
 /* A refusal. proof: the wrong password or what stands for it, hashed at once; p == NULL: there is none,
  * and each counts. True: it counted (others may be told). */

@@ -54,12 +54,29 @@ void requests_tell_mechanisms(struct authd *ad)
 		tell_mechanisms(list_entry(e, struct requester, link));
 }
 
+/* A worker has no more clients than this; one that was taken over doesn't get our memory for them. */
+static void refuse_more(struct requester *w, uint32_t id)
+{
+	struct auth_answer a = {.id = id, .result = AUTH_TEMPFAIL};
+
+	if (!w->refused_more)
+		LOG(L_WARN, "worker has too many logins under way", L_U("worker", w->number),
+		    L_U("logins", hmap_count(w->by_id)));
+	w->refused_more = true;
+	requests_answer(w, &a);
+}
+
 static int on_request(struct requester *w, struct str body)
 {
 	struct auth_request r;
 
 	if (!auth_request_get(body, &r) || hmap_get_u64(w->by_id, r.id))
 		return -1;
+	if (hmap_count(w->by_id) >= w->authd->set->maxprelogin) {
+		refuse_more(w, r.id);
+		return 0;
+	}
+	w->refused_more = false;
 	exchange_begin(w, &r);
 	return 0;
 }

@@ -11,6 +11,7 @@ struct requester { /* a login worker */
 	uint32_t number;
 	struct list exchanges;
 	struct hmap *by_id; /* the same */
+	bool refused_more;  /* since the last request that was taken: logged once */
 };
 
 /* A link to a login worker; the one that this worker had before is dropped. Takes fd. */

@@ -132,8 +132,8 @@ uint32_t auth_client_ask(struct auth_client *c, struct auth_request *r, struct l
 	do {
 		r->id = ++c->last;
 	} while (r->id == 0 || hmap_get_u64(c->asked, r->id));
-	buf_reserve(&b, r->initial.n + r->peer.cert.n +
-				4096); /* no copy of a password is left behind */
+	/* No copy of a password is left behind. */
+	buf_reserve(&b, r->initial.n + r->peer.cert.n + r->peer.cert_proof.n + 4096);
 	auth_request_put(&b, r);
 	sent = auth_client_up(c) && link_send(c->link, AUTH_REQUEST, buf_str(&b), NULL, 0) == 0;
 	buf_wipe(&b);

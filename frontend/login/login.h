@@ -26,8 +26,8 @@ struct login {
 		LOGIN_AUTH,
 		LOGIN_CLIENT,
 		LOGIN_PASSED
-	} state; /* CLIENT: its answer is awaited */
-	uint64_t began_ms;
+	} state;		     /* CLIENT: its answer is awaited */
+	uint64_t began_ms, spoke_ms; /* the attempt; the client's last message */
 	struct loop_timer *timeout;
 	struct arena arena; /* tag ... user */
 	struct str tag, verb, user;

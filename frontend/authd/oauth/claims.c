@@ -100,6 +100,14 @@ static bool has_all_scopes(const json_t *claims, struct str wanted)
 	return true;
 }
 
+/* An address that its owner never proved is anybody's. Some issuers write true and false as text. */
+static bool email_unproved(const json_t *claims)
+{
+	const json_t *j = json_object_get(claims, "email_verified");
+
+	return j && !json_is_true(j) && !str_eq(text_of(j), STR("true"));
+}
+
 static bool get_user(struct claims_verdict *v, const struct settings *set, const json_t *claims)
 {
 	struct str fields = str_c(set->oauth_username_field);
@@ -108,10 +116,8 @@ static bool get_user(struct claims_verdict *v, const struct settings *set, const
 		struct str name = word(&fields), user;
 
 		user = name.n ? text_of(member(claims, name)) : STR_NONE;
-		/* An address that its owner never proved is anybody's. */
 		if (!user.n || str_has_nul(user) ||
-		    (str_eq(name, STR("email")) &&
-		     json_is_false(json_object_get(claims, "email_verified"))))
+		    (str_eq(name, STR("email")) && email_unproved(claims)))
 			continue;
 		for (size_t i = 0; i < user.n; i++) {
 			bool upper =

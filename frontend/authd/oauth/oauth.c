@@ -18,6 +18,7 @@ struct oauth {
 	struct tokencache *cache;
 	struct list lookups;
 	size_t nlookups;
+	size_t nkeyless; /* of these: that wait for keys */
 	bool down;	 /* the endpoint didn't answer last time */
 	struct buf user; /* of the answer that was given at once */
 };
@@ -28,6 +29,7 @@ struct lookup { /* one token that is being checked */
 	uint8_t key[TOKENCACHE_KEY];
 	struct secret token;
 	struct claims_verdict v;
+	bool forgotten; /* its answer is out of date when it comes */
 
 	struct jws jws;
 	struct keyset_waiter keys_waiter;
@@ -74,7 +76,7 @@ static void settle(struct lookup *l)
 {
 	if (l->v.verdict == OAUTH_UNAVAILABLE)
 		use_stale(l);
-	else
+	else if (!l->forgotten)
 		tokencache_put(l->oauth->cache, l->key, &l->v);
 }
 
@@ -172,6 +174,7 @@ static void keys_came(struct keyset_waiter *w, bool fetched)
 {
 	struct lookup *l = container_of(w, struct lookup, keys_waiter);
 
+	l->oauth->nkeyless--;
 	if (begin_verify(l))
 		return;
 	if (fetched)
@@ -192,9 +195,14 @@ static bool check_here(struct lookup *l)
 		return settle_as(l, OAUTH_INVALID, why);
 	if (begin_verify(l))
 		return false;
+	/* Anybody can name a key that nobody has; who shows a known one needs a place, too. */
+	if (l->oauth->nkeyless >= (l->oauth->set->oauth_calls_max + 1) / 2)
+		return settle_as(l, OAUTH_UNAVAILABLE, "too many tokens wait for keys");
 	l->keys_waiter.done = keys_came;
-	if (keyset_wait(l->oauth->keys, &l->keys_waiter))
+	if (keyset_wait(l->oauth->keys, &l->keys_waiter)) {
+		l->oauth->nkeyless++;
 		return false;
+	}
 	return settle_as(l, OAUTH_INVALID, "no key is known that it could be signed with");
 }
 
@@ -218,7 +226,7 @@ static struct lookup *find(struct oauth *o, const uint8_t key[TOKENCACHE_KEY])
 	list_foreach(e, &o->lookups) {
 		struct lookup *l = list_entry(e, struct lookup, link);
 
-		if (memcmp(l->key, key, TOKENCACHE_KEY) == 0)
+		if (!l->forgotten && memcmp(l->key, key, TOKENCACHE_KEY) == 0)
 			return l;
 	}
 	return NULL;
@@ -298,8 +306,11 @@ void oauth_leave(struct oauth_waiter *w)
 
 void oauth_forget(struct oauth *o, struct str user)
 {
-	if (o)
-		tokencache_forget(o->cache, user);
+	if (!o)
+		return;
+	tokencache_forget(o->cache, user);
+	list_foreach(e, &o->lookups)
+		list_entry(e, struct lookup, link)->forgotten = true;
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------ */

@@ -40,5 +40,6 @@ struct oauth_waiter {
 /* True: the answer is there, and done is not called; valid until the next call. */
 bool oauth_check(struct oauth *o, struct str token, struct oauth_waiter *w);
 void oauth_leave(struct oauth_waiter *w); /* done is not called any more */
-/* Tokens of this user (p == NULL: of all) have to be checked anew. */
+/* What is known of this user's tokens is out of date; p == NULL: perhaps of anybody's. All are checked
+ * anew, and what is under way is not kept. */
 void oauth_forget(struct oauth *o, struct str user);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tokencache: what was found of tokens, by a keyed hash of them, least recently used ones dropped
- * first. A valid one is used without asking for OAUTH_CACHE_TTL, and after that, until it expires, only
+ * first, bad ones apart from good ones. A valid one is used without asking for OAUTH_CACHE_TTL, and after that, until it expires, only
  * while nobody can be asked.
  */
 #pragma once
@@ -21,4 +21,6 @@ enum tokencache_age tokencache_get(struct tokencache *c, const uint8_t key[TOKEN
 /* OAUTH_UNAVAILABLE is not kept. */
 void tokencache_put(struct tokencache *c, const uint8_t key[TOKENCACHE_KEY],
 		    const struct claims_verdict *v);
-void tokencache_forget(struct tokencache *c, struct str user); /* p == NULL: all */
+/* This user's tokens go. All others are asked for again, since the account may be known by other names
+ * than those in its tokens; while nobody can be asked, they hold. p == NULL: nobody's go. */
+void tokencache_forget(struct tokencache *c, struct str user);

@@ -33,7 +33,8 @@ static enum mech_step step(struct mech_exchange *x, struct str message)
 	size_t space = str_rfind(message, ' '); /* names may have blanks */
 	struct str digest = str_from(message, space + 1);
 
-	if (x->authcid.n || space == 0 || space >= message.n || !is_digest(digest))
+	if (x->authcid.n || space == 0 || space >= message.n || str_has_nul(message) ||
+	    !is_digest(digest))
 		return MECH_MALFORMED;
 	x->authcid = arena_str(&x->arena, str_sub(message, 0, space));
 	x->cram_digest = arena_str(&x->arena, digest);

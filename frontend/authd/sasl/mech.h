@@ -41,6 +41,7 @@ struct mech_exchange { /* what exchange.c and the mechanism share */
 	struct str cram_challenge, cram_digest; /* CHECK_CRAM */
 	enum auth_result result;		/* MECH_REFUSED */
 	struct str text;			/* MECH_REFUSED: for the client, or empty */
+	bool told; /* the client knows already that it is refused: it counts, even if it goes now */
 };
 
 struct mech {

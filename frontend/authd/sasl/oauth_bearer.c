@@ -41,7 +41,7 @@ static enum mech_step refuse(struct bearer *b, bool scope, const char *why)
 	if (!x->authcid.n)
 		x->authcid = b->message.user;
 	x->result = AUTH_MISMATCH;
-	b->refused = true;
+	x->told = b->refused = true;
 	return MECH_CHALLENGE;
 }
 
@@ -99,16 +99,31 @@ static void token_checked(struct oauth_waiter *w)
 	exchange_go_on(b->x->exchange, answer(b));
 }
 
+static enum mech_step look(struct bearer *b)
+{
+	return oauth_check(b->x->authd->oauth, b->message.token, &b->waiter) ? answer(b)
+									     : MECH_WAIT;
+}
+
+static void waited(void *ctx)
+{
+	struct bearer *b = ctx;
+
+	exchange_go_on(b->x->exchange, look(b));
+}
+
 static enum mech_step first(struct bearer *b, struct str message)
 {
 	struct mech_exchange *x = b->x;
-	struct str kept = arena_str(&x->arena, message);
+	struct str kept = arena_str(&x->arena, message), user;
 
 	if (!(is_xoauth2(x) ? oauth_message_xoauth2 : oauth_message_bearer)(&b->message, &x->arena,
 									    kept))
 		return MECH_MALFORMED;
 	b->waiter.done = token_checked;
-	return oauth_check(x->authd->oauth, b->message.token, &b->waiter) ? answer(b) : MECH_WAIT;
+	/* Who shows bad tokens doesn't make us ask about all of them at once. */
+	user = full_name(x, lower_name(x, b->message.user));
+	return exchange_wait(x->exchange, user, waited, b) ? MECH_WAIT : look(b);
 }
 
 static enum mech_step step(struct mech_exchange *x, struct str message)

@@ -195,6 +195,8 @@ static enum mech_step server_final(struct mech_exchange *x, struct scram *s)
 
 	if (s->refusal != AUTH_OK || !s->proven)
 		return refuse(x, s->refusal != AUTH_OK ? s->refusal : AUTH_MISMATCH, "");
+	if (!exchange_from_here(x->exchange))
+		return refuse(x, AUTH_MISMATCH, "");
 	scram_hmac(k->hash, str_mem(k->server, n), buf_str(&s->auth_message), signature);
 	scram_server_final(&x->challenge, str_mem(signature, n));
 	s->expected = LAST;

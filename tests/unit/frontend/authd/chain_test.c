@@ -25,6 +25,7 @@ struct asker {
 	unsigned answers;
 	enum auth_result result;
 	char home[64], by[32], text[32];
+	size_t credentials;
 	struct asker *leaves; /* when this one is told */
 };
 
@@ -83,6 +84,7 @@ static void told(struct chain_waiter *w, enum auth_result r, const struct check 
 
 	k->answers++;
 	k->result = r;
+	k->credentials = c->credentials.n;
 	snprintf(k->home, sizeof(k->home), "%.*s", STR_ARG(c->record.home));
 	snprintf(k->by, sizeof(k->by), "%.*s", STR_ARG(c->by));
 	snprintf(k->text, sizeof(k->text), "%.*s", STR_ARG(c->text));
@@ -405,6 +407,27 @@ static void test_credentials(void **state)
 	}
 }
 
+/* Who is told that he is shut out has to prove who he is, whether the answer was kept or not. */
+static void test_kept_refusals_have_credentials(void **state)
+{
+	static const enum auth_result refusals[] = {AUTH_DISABLED, AUTH_EXPIRED};
+
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		begin(true);
+		a.hash = "{PLAIN}pw";
+		a.result = refusals[i];
+		for (unsigned n = 0; n < 2; n++) {
+			struct asker k = {.answers = 0};
+
+			ask_kind(&k, CHECK_SCRAM, "bob", "");
+			assert_int_equal(k.result, refusals[i]);
+			assert_int_equal(k.credentials, 1);
+		}
+		assert_int_equal(a.asked, 1);
+		end();
+	}
+}
+
 static void test_only_who_can(void **state)
 {
 	struct asker k = {.answers = 0};
@@ -449,6 +472,7 @@ int main(void)
 		cmocka_unit_test(test_forgotten_under_way),
 		cmocka_unit_test(test_credentials),
 		cmocka_unit_test(test_only_who_can),
+		cmocka_unit_test(test_kept_refusals_have_credentials),
 		cmocka_unit_test(test_refuted),
 		cmocka_unit_test(test_doubt),
 	};

@@ -178,13 +178,33 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* A name is whatever a stranger sends; one that is pushed out leaves nothing behind. */
+static void test_names_with_nul(void **state)
+{
+	struct penalty *p = penalty_new(loop, &set);
+	char name[] = "a\0aa";
+
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < 2 * set.login_penalty_kept; i++) {
+			name[2] = (char)('a' + i % 16);
+			name[3] = (char)('a' + i / 16);
+			penalty_failed(p, str_mem(name, 4), HOME, STR_NONE);
+		}
+	penalty_free(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_growing),	      cmocka_unit_test(test_same_wrong_password),
-		cmocka_unit_test(test_friends),	      cmocka_unit_test(test_networks),
-		cmocka_unit_test(test_others_counts), cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_exempt),	      cmocka_unit_test(test_forgotten_in_time),
+		cmocka_unit_test(test_growing),
+		cmocka_unit_test(test_same_wrong_password),
+		cmocka_unit_test(test_friends),
+		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_others_counts),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_names_with_nul),
+		cmocka_unit_test(test_exempt),
+		cmocka_unit_test(test_forgotten_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

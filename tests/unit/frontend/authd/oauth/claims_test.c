@@ -116,10 +116,20 @@ static void test_user(void **state)
 		verdict("{\"sub\":\"1\",\"email\":\"a@x\",\"email_verified\":false}", false, user),
 		OAUTH_VALID);
 	assert_string_equal(user, "1");
-	assert_int_equal(
-		verdict("{\"sub\":\"1\",\"email\":\"a@x\",\"email_verified\":true}", false, user),
-		OAUTH_VALID);
-	assert_string_equal(user, "a@x");
+	/* Some issuers write it as text; what is neither true nor absent is not a proof. */
+	static const struct {
+		const char *verified, *want;
+	} rows[] = {{"true", "a@x"}, {"\"true\"", "a@x"}, {"\"false\"", "1"},
+		    {"0", "1"},	     {"null", "1"},	  {"[true]", "1"}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[96];
+
+		snprintf(text, sizeof(text),
+			 "{\"sub\":\"1\",\"email\":\"a@x\",\"email_verified\":%s}",
+			 rows[i].verified);
+		assert_int_equal(verdict(text, false, user), OAUTH_VALID);
+		assert_string_equal(user, rows[i].want);
+	}
 	assert_int_equal(verdict("{\"sub\":1,\"email\":\"\",\"username\":[\"u\"]}", false, user),
 			 OAUTH_INVALID);
 	set.oauth_username_field = " upn  ";
