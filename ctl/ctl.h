@@ -10,7 +10,7 @@
 
 struct ctl {
 	const struct settings *set;
-	const char *file; /* -C, or NULL */
+	const char *file;	 /* -C, or NULL */
 	const char *const *sets; /* values of --set, NULL-terminated */
 	bool json;
 	int argc; /* of the verb, without its name */
@@ -20,6 +20,7 @@ struct ctl {
 enum { EXIT_FAULT = 1, EXIT_USAGE = 2 };
 
 /* Each returns the exit status: 0, 1 = it went wrong or a check failed, 2 = wrong usage. */
+int ctl_authtest(const struct ctl *c);
 int ctl_check(const struct ctl *c);
 int ctl_export(const struct ctl *c);
 int ctl_import(const struct ctl *c);
@@ -59,8 +60,8 @@ int pwfile_change(const char *path, const struct pwedit *edit, enum pwedit_resul
 int pwfile_read(const char *path, struct buf *out, struct err *e);
 
 /* ---- password.c: from the terminal, or stdin; and its hash --------------------------------------- */
-/* 0, or an exit status: what is wrong was said. */
-int password_read(struct secret *password);
+/* 0, or an exit status: what is wrong was said. twice: a terminal is asked again, for a new password. */
+int password_read(struct secret *password, bool twice);
 void password_generate(struct secret *password); /* 120 random bits, in letters and digits */
 /* scheme: a name of password_schemes, in any case. False: there is none of this name. */
 bool password_scheme_known(const char *scheme);

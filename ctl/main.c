@@ -11,6 +11,8 @@ static const struct {
 	const char *args;
 	const char *help;
 } verbs[] = {
+	{"authtest", ctl_authtest, "[-s SERVICE] [-p] [--json] USER [PASSWORD]",
+	 "what a login would find: the account's record; -p asks for the password"},
 	{"check", ctl_check, "",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
 	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
@@ -98,6 +100,11 @@ static int run(struct ctl *c, const char *verb, const struct settings_opts *o)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (strcmp(verb, verbs[i].name) != 0)
 			continue;
+		if (c->argc == 1 && strcmp(c->argv[0], "--help") == 0) {
+			printf("Usage: posthousectl [-C FILE] %s %s\n  %s\n", verb, verbs[i].args,
+			       verbs[i].help);
+			return 0;
+		}
 		if (settings_load(&set, o, &warnings, &e) < 0)
 			return ctl_fault("%s", e.text);
 		fwrite(buf_str(&warnings).p, 1, warnings.n, stderr);
