@@ -19,6 +19,10 @@ static const struct {
 	 "write UIDs, keywords and subscriptions as that server keeps them"},
 	{"import", ctl_import, "[--from courier|dovecot] MAILDIR|USER",
 	 "take over what that server wrote since; once, it is done at first open"},
+	{"maildirmake", ctl_maildirmake,
+	 "[-S] [-q QUOTA] [-f FOLDER | -F FOLDER] MAILDIR,\n"
+	 "         --checkutf8 MAILDIR, --convutf8 MAILDIR, --convutf7 MAILDIR",
+	 "make a Maildir, or a folder in one; look at or change the form of folder names"},
 	{"mkcert", ctl_mkcert, "[-f FILE] [--cn NAME] [NAME...]",
 	 "make a self-signed certificate in TLS_CERTFILE (localhost), unless there is one"},
 	{"passwd", ctl_passwd,
@@ -34,13 +38,18 @@ static const struct {
 
 int ctl_fault(const char *fmt, ...)
 {
+	struct buf text = BUF_INIT;
 	va_list ap;
 
-	fputs("posthousectl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	/* A file's name is somebody else's word: nothing in it moves the terminal's cursor. */
+	for (char *p = buf_cstr(&text); *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	fprintf(stderr, "posthousectl: %s\n", buf_cstr(&text));
+	buf_deinit(&text);
 	return EXIT_FAULT;
 }
 

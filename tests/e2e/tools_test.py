@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Courier's tools do, as verbs of posthousectl and under their old names, beside Debian's own (R12, R13, R65, R127 to R136)."""
 import os
+import shutil
 import subprocess
 import time
 
 import pytest
 
 from lib.imap import Imap
-from lib.server import BIN, Server
+from lib.peers import AS_OWNER, Posthouse, look, make_home, unpacked
+from lib.server import BIN, MAIL_UID, ROOT, Server
 
 CTL = os.path.join(BIN, "posthousectl")
 
 
 def run(*argv, stdin="", expect=0, **kw):
-    done = subprocess.run([CTL, *argv], input=stdin, capture_output=True, text=True, timeout=30, check=False, **kw)
+    done = subprocess.run([CTL, *argv], input=stdin, capture_output=True, text=True, errors="replace", timeout=30, check=False,
+                          **kw)
     assert done.returncode == expect, (argv, done)
     return done.stdout + done.stderr
 
@@ -71,3 +74,118 @@ def test_authtest_is_no_guess(server):
 
 def test_authtest_without_a_frontend(server, tmp_path):
     assert "isn't running" in run("-C", server.conf, "--set", "RUNDIR=%s" % tmp_path, "authtest", "demo", expect=1)
+
+
+# ---- maildirmake ---------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def place():
+    path = make_home()
+    shutil.rmtree(path + "/Maildir", ignore_errors=True)
+    yield path
+    shutil.rmtree(path)
+
+
+def courier(tool, *argv, expect=0):
+    root = unpacked()
+    libs = ":".join(root + "/usr/lib" + d for d in ("/x86_64-linux-gnu", "/aarch64-linux-gnu", ""))
+    done = subprocess.run([*AS_OWNER, root + "/usr/bin/" + tool, *argv], capture_output=True, text=True, timeout=30, check=False,
+                          env={"LD_LIBRARY_PATH": libs, "PATH": "/usr/bin:/bin"})
+    assert done.returncode == expect, (tool, argv, done)
+    return done.stdout
+
+
+def tree(path):
+    found = {}
+    for base, dirs, files in os.walk(path):
+        for name in dirs + files:
+            st = os.lstat(os.path.join(base, name))
+            found[os.path.relpath(os.path.join(base, name), path)] = (oct(st.st_mode), st.st_uid, st.st_gid)
+    return found
+
+
+def test_maildirmake_makes_what_couriers_does(place):
+    for make in ("Maildir", "Theirs"):
+        for options in ([], ["-f", "Work"], ["-f", "Work.Résumé"], ["-q", "1000S,10C"]):
+            if make == "Theirs":
+                courier("maildirmake.courier", *options, place + "/" + make)
+            else:
+                run("maildirmake", *options, place + "/" + make)
+    ours, theirs = tree(place + "/Maildir"), tree(place + "/Theirs")
+    del ours["maildirsize"], theirs["maildirsize"]
+    assert ours == theirs and all(owner[1] == MAIL_UID for owner in ours.values())
+    with open(place + "/Maildir/maildirsize", encoding="ascii") as a, open(place + "/Theirs/maildirsize", encoding="ascii") as b:
+        assert a.read() == b.read()
+    assert {"INBOX", "INBOX.Work", "INBOX.Work.R&AOk-sum&AOk-"} <= set(look(Posthouse, place)[0])
+    run("maildirmake", "-S", place + "/Open")
+    assert os.stat(place + "/Open/cur").st_mode & 0o777 == 0o755
+
+
+def test_maildirmake_quota_counts_what_is_there(place):
+    home = place + "/Maildir"
+    run("maildirmake", home)
+    run("maildirmake", "-f", "Trash", home)
+    run("maildirmake", "-f", "A", home)
+    for name, size in (("cur/1.a.h:2,S", 10), ("cur/2.a.h:2,ST", 100), ("new/3.a.h", 1000), (".A/cur/4.a.h:2,", 10000),
+                       (".Trash/cur/5.a.h:2,", 100000)):
+        with open(home + "/" + name, "wb") as f:
+            f.write(b"x" * size)
+    run("maildirmake", "-q", "5000000S", home)
+    with open(home + "/maildirsize", encoding="ascii") as f:
+        assert f.read() == "5000000S\n%12d %12d\n" % (11010, 3)
+    for bad in ("", "x", "10", "S", "10S,", "-1S", "99999999999999999999S", "10S 20C"):
+        run("maildirmake", "-q", bad, home, expect=2)
+
+
+def test_maildirmake_refuses_what_is_no_folder(place):
+    home = place + "/Maildir"
+    assert "make it first" in run("maildirmake", "-f", "Work", place, expect=1)
+    run("maildirmake", home)
+    assert "File exists" in run("maildirmake", home, expect=1)
+    before = tree(place)
+    for bad in ("", ".", "..", "../x", "a/b", ".a", "a.", "a..b", "a\nb", "x" * 250, os.fsdecode(b"\xff\xfe")):
+        assert "can be no folder's name" in run("maildirmake", "-f", bad, home, expect=1), bad
+    run("maildirmake", "-f", "Work", home)
+    assert "File exists" in run("maildirmake", "-f", "Work", home, expect=1)
+    os.symlink(place, place + "/Link")
+    assert "symbolic link" in run("maildirmake", "-f", "Else", place + "/Link/", expect=1)
+    os.symlink("/nonexistent", home + "/.Dangling")
+    assert "File exists" in run("maildirmake", "-f", "Dangling", home, expect=1)
+    for args in (["--add", "nick=/x", home], ["-s", "read", "-f", "X", home], ["--del", "nick", home]):
+        assert "not there yet" in run("maildirmake", *args, expect=1)
+    for args in ([], [home, home], ["-x", home], ["-f"], ["-q", "1S", "-f", "X", home]):
+        run("maildirmake", *args, expect=2)
+    after = tree(place)
+    assert {p.split("/")[1] for p in set(after) - set(before) if "/" in p} == {".Work", ".Dangling"}
+    if ROOT:
+        done = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", CTL, "maildirmake", "-f", "X", home],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode != 0 and not os.path.exists(home + "/.X")
+
+
+def test_folder_names_from_one_form_to_the_other(place):
+    home = place + "/Maildir"
+    run("maildirmake", home)
+    coded = (".R&AOk-sum&AOk-", ".R&AOk-sum&AOk-.deeper", ".Plain", ".R&D")
+    for name in coded:
+        run("maildirmake", "-f", name[1:], home)
+    with open(home + "/courierimapsubscribed", "w", encoding="utf-8") as f:
+        f.write("INBOX\nINBOX.R&AOk-sum&AOk-\nINBOX.Plain\n")
+    if ROOT:
+        os.chown(home + "/courierimapsubscribed", MAIL_UID, MAIL_UID)
+    assert ".R&AOk-sum&AOk- -> .Résumé\n" in run("maildirmake", "--checkutf8", home)
+    assert os.path.isdir(home + "/.R&AOk-sum&AOk-")
+    run("maildirmake", "--convutf8", home)
+    assert {n for n in os.listdir(home) if n[0] == "."} == {".Résumé", ".Résumé.deeper", ".Plain", ".R&D"}
+    with open(home + "/courierimapsubscribed", encoding="utf-8") as f:
+        assert f.read() == "INBOX\nINBOX.Résumé\nINBOX.Plain\n"
+    assert run("maildirmake", "--convutf8", home) == ""
+    run("maildirmake", "--convutf7", home)
+    assert {n for n in os.listdir(home) if n[0] == "."} == {*coded[:3], ".R&-D"}
+    run("maildirmake", "-F", "Entwürfe", home)
+    assert os.path.isdir(home + "/.Entw&APw-rfe/cur")
+    os.mkdir(home + "/.Résumé")
+    os.mkdir(os.fsencode(home) + b"/.\xff\x1b[2J")
+    said = run("maildirmake", "--convutf8", home, expect=1)
+    assert "bring them together by hand" in said and "rename it by hand" in said and "\x1b" not in said
+    assert os.path.isdir(home + "/.R&AOk-sum&AOk-/cur")
