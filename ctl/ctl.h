@@ -20,6 +20,7 @@ struct ctl {
 enum { EXIT_FAULT = 1, EXIT_USAGE = 2 };
 
 /* Each returns the exit status: 0, 1 = it went wrong or a check failed, 2 = wrong usage. */
+int ctl_acl(const struct ctl *c);
 int ctl_authtest(const struct ctl *c);
 int ctl_check(const struct ctl *c);
 int ctl_export(const struct ctl *c);

@@ -11,6 +11,12 @@ static const struct {
 	const char *args;
 	const char *help;
 } verbs[] = {
+	{"acl", ctl_acl,
+	 "-list MAILDIR INBOX[.FOLDER],\n"
+	 "         -set MAILDIR INBOX[.FOLDER] [-]IDENTIFIER [+|-]RIGHTS,\n"
+	 "         -delete MAILDIR INBOX[.FOLDER] [-]IDENTIFIER,\n"
+	 "         -compute MAILDIR INBOX[.FOLDER] IDENTIFIER..., -reset MAILDIR",
+	 "the rights to folders, as Courier keeps them (not heeded by Posthouse yet)"},
 	{"authtest", ctl_authtest, "[-s SERVICE] [-p] [--json] USER [PASSWORD]",
 	 "what a login would find: the account's record; -p asks for the password"},
 	{"check", ctl_check, "",

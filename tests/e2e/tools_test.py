@@ -189,3 +189,69 @@ def test_folder_names_from_one_form_to_the_other(place):
     said = run("maildirmake", "--convutf8", home, expect=1)
     assert "bring them together by hand" in said and "rename it by hand" in said and "\x1b" not in said
     assert os.path.isdir(home + "/.R&AOk-sum&AOk-/cur")
+
+
+# ---- acl -----------------------------------------------------------------------------------------------------
+
+def test_acl_as_couriers(place):
+    """The same commands on two Maildirs; lists and files are the same after each."""
+    for name in ("Maildir", "Theirs"):
+        run("maildirmake", place + "/" + name)
+        for folder in ("Work", "Work.Sub"):
+            run("maildirmake", "-f", folder, place + "/" + name)
+    # Courier writes a list where it only looks at one, so each folder gets its own first.
+    for args in (["-set", "INBOX.Level", "anyone", "l"], ["-set", "INBOX.Work", "user=bob", "lr"], ["-set", "INBOX.Work", "user=bob", "+w"], ["-set", "INBOX.Work", "-user=bob", "r"],
+                 ["-set", "INBOX.Work", "anyone", "srl"], ["-set", "INBOX.Work", "user=bob", "-l"], ["-set", "INBOX", "group=staff", "lrs"],
+                 ["-set", "INBOX.Work", "user=rené", "aceilrstwx"], ["-set", "INBOX.Work", "owner", "+l"],
+                 ["-delete", "INBOX.Work", "user=nobody"], ["-delete", "INBOX.Work", "-user=bob"], ["-set", "INBOX.Work", "-owner", "r"],
+                 ["-set", "INBOX.Work", "owner", "lr"], ["-set", "INBOX.Work", "-anyone", "a"], ["-set", "INBOX.Work", "administrators", "l"],
+                 ["-delete", "INBOX.Work", "owner"]):
+        refused = args[2:] in (["owner", "lr"], ["-anyone", "a"], ["administrators", "l"], ["owner"])
+        courier("maildiracl", args[0], place + "/Theirs", *args[1:], expect=int(refused))
+        run("acl", args[0], place + "/Maildir", *args[1:], expect=int(refused))
+        for folder in () if args[1] == "INBOX.Level" else ("INBOX", "INBOX.Work", "INBOX.Level"):
+            assert run("acl", "-list", place + "/Maildir", folder) == courier("maildiracl", "-list", place + "/Theirs", folder), (args, folder)
+            for ids in (["owner"], ["user=bob"], ["user=zoe", "group=staff"], ["anyone"], ["user=x", "administrators"]):
+                assert (run("acl", "-compute", place + "/Maildir", folder, *ids)
+                        == courier("maildiracl", "-compute", place + "/Theirs", folder, *ids)), (args, folder, ids)
+        ours, theirs = ({p: m for p, m in tree(place + "/" + name).items() if "acl" in p} for name in ("Maildir", "Theirs"))
+        for path in ours:
+            if os.path.isfile(place + "/Maildir/" + path):
+                with open(place + "/Maildir/" + path, "rb") as a, open(place + "/Theirs/" + path, "rb") as b:
+                    assert a.read() == b.read(), path
+                assert ours[path] == theirs[path]
+    for folder in ("INBOX.Work.Sub", "INBOX.Level.x", "INBOX.Work.Sub.x"):  # those of the level above
+        assert run("acl", "-list", place + "/Maildir", folder) == courier("maildiracl", "-list", place + "/Theirs", folder)
+    run("acl", "-reset", place + "/Maildir")
+    assert os.listdir(place + "/Maildir/courierimaphieracl") == []
+
+
+def test_acl_says_what_is_wrong(place):
+    home = place + "/Maildir"
+    run("maildirmake", home)
+    run("maildirmake", "-f", "W", home)
+    assert "doesn't heed them yet" in run("acl", "-set", home, "INBOX.W", "user=a", "lr")
+    for folder in ("", "W", "INBOX.", "INBOX..W", "INBOX./W", "INBOX.../../x", "inbox.W", "INBOX.a/../../b"):
+        assert "a folder is INBOX" in run("acl", "-list", home, folder, expect=1), folder
+    assert "an identifier is" in run("acl", "-set", home, "INBOX.W", "bob", "l", expect=1)
+    assert "rights are letters" in run("acl", "-set", home, "INBOX.W", "user=bob", "lZ", expect=1)
+    for args in ([], ["-list", home], ["-set", home, "INBOX", "owner"], ["-what", home], ["-compute", home, "INBOX"]):
+        run("acl", *args, expect=2)
+    path = home + "/.W/courierimapacl"
+    with open(path, "wb") as f:
+        f.write(b"owner al\n\x00\x01\x02\n")
+    assert "line 2" in run("acl", "-list", home, "INBOX.W", expect=1)
+    assert "line 2" in run("acl", "-set", home, "INBOX.W", "user=b", "l", expect=1)
+    with open(path, "wb") as f:
+        f.write(b"user=x l\n" * 200000)
+    assert "too large" in run("acl", "-list", home, "INBOX.W", expect=1)
+    os.unlink(path)
+    os.symlink("/etc/passwd", path)
+    assert "can't read" in run("acl", "-list", home, "INBOX.W", expect=1)
+    os.unlink(path)
+    os.mkfifo(path)
+    assert "no regular file" in run("acl", "-list", home, "INBOX.W", expect=1)
+    os.unlink(path)
+    os.symlink(place, home + "/.Away")
+    run("acl", "-set", home, "INBOX.Away", "user=a", "l")
+    assert not os.path.exists(place + "/courierimapacl")
