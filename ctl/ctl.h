@@ -25,6 +25,7 @@ int ctl_authtest(const struct ctl *c);
 int ctl_check(const struct ctl *c);
 int ctl_export(const struct ctl *c);
 int ctl_import(const struct ctl *c);
+int ctl_kw(const struct ctl *c);
 int ctl_maildirmake(const struct ctl *c);
 int ctl_mkcert(const struct ctl *c);
 int ctl_passwd(const struct ctl *c);

@@ -25,6 +25,10 @@ static const struct {
 	 "write UIDs, keywords and subscriptions as that server keeps them"},
 	{"import", ctl_import, "[--from courier|dovecot] MAILDIR|USER",
 	 "take over what that server wrote since; once, it is done at first open"},
+	{"kw", ctl_kw,
+	 "[-l] [-a | -r] MAILDIR[/.FOLDER] MESSAGE [KEYWORD...],\n"
+	 "         -L MAILDIR[/.FOLDER]",
+	 "set, add or remove keywords of a message; list those of all"},
 	{"maildirmake", ctl_maildirmake,
 	 "[-S] [-q QUOTA] [-f FOLDER | -F FOLDER] MAILDIR,\n"
 	 "         --checkutf8 MAILDIR, --convutf8 MAILDIR, --convutf7 MAILDIR",

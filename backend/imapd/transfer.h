@@ -9,6 +9,7 @@
 
 struct transfer_what {
 	bool import;
+	const struct keywords_what *keywords; /* NULL: import or export */
 	const char *server; /* "courier", "dovecot"; NULL (import): whichever was at work last */
 };
 /* 0: done; 1: something went wrong, and was said. */

@@ -9,7 +9,7 @@ import pytest
 
 from lib.imap import Imap
 from lib.peers import AS_OWNER, Posthouse, look, make_home, unpacked
-from lib.server import BIN, MAIL_UID, ROOT, Server
+from lib.server import BIN, MAIL_UID, ROOT, Server, wait_for
 
 CTL = os.path.join(BIN, "posthousectl")
 
@@ -255,3 +255,60 @@ def test_acl_says_what_is_wrong(place):
     os.symlink(place, home + "/.Away")
     run("acl", "-set", home, "INBOX.Away", "user=a", "l")
     assert not os.path.exists(place + "/courierimapacl")
+
+
+# ---- kw ------------------------------------------------------------------------------------------------------
+
+def test_kw_changes_keywords(place):
+    home = place + "/Maildir"
+    run("maildirmake", home)
+    run("maildirmake", "-f", "W&AOk-", home)
+    for folder in ("", "/.W&AOk-"):
+        for name in ("1.a.h:2,FS", "2.a.h:2,"):
+            with open(home + folder + "/cur/" + name, "wb") as f:
+                f.write(b"Subject: x\n\nx\n")
+            if ROOT:
+                os.chown(home + folder + "/cur/" + name, MAIL_UID, MAIL_UID)
+    for folder in ("", "/.W&AOk-"):
+        at = home + folder
+        assert run("kw", "-L", at) == ""
+        run("kw", at, "1.a.h", "$Label1", "work")
+        run("kw", "-l", "-a", at, "cur/1.a.h:2,S", "more")
+        run("kw", "-a", at, at + "/cur/2.a.h:2,", "work")
+        assert run("kw", "-L", at) == "1.a.h $Label1 work more\n2.a.h work\n"
+        run("kw", "-r", at, "1.a.h:2,FS", "work", "nosuch")
+        run("kw", at, "2.a.h")
+        assert run("kw", "-L", at) == "1.a.h $Label1 more\n"
+        assert os.path.exists(at + "/cur/1.a.h:2,FS")
+    run("export", "--to", "courier", home)
+    assert courier("maildirkw", "-L", home).split() == ["1.a.h", "$Label1", "more"]
+    # Beside a session that has the folder open.
+    shell = Posthouse(place)
+    shell.ok("SELECT INBOX")
+    run("kw", "-a", home, "2.a.h", "seen-live")
+    wait_for("the keyword", lambda: shell.ok("NOOP").all("FETCH.*seen-live"))
+    shell.close()
+
+
+def test_kw_says_what_is_wrong(place):
+    home = place + "/Maildir"
+    run("maildirmake", home)
+    with open(home + "/cur/1.a.h:2,", "wb") as f:
+        f.write(b"Subject: x\n\nx\n")
+    assert "no message with this file name" in run("kw", "-a", home, "nosuch", "k", expect=1)
+    assert "no message with this file name" in run("kw", "-a", home, "", "k", expect=1)
+    for bad in ("a b", "a(b", "\\Seen", "", "é", "x" * 5000, "a\nb"):
+        assert "no keyword" in run("kw", "-a", home, "1.a.h", bad, expect=1), bad
+    assert "no such folder" in run("kw", "-L", home + "/.Nix", expect=1)
+    for path in (home + "/nix", home + "/..", "", "/dev/null"):
+        assert "is no Maildir" in run("kw", "-L", path, expect=1), path
+    os.symlink(place, home + "/.Away")
+    run("kw", "-L", home + "/.Away", expect=1)
+    for args in ([], ["-L"], ["-L", home, "x"], ["-a", "-r", home, "1.a.h", "k"], ["-x", home, "1.a.h"], [home]):
+        run("kw", *args, expect=2)
+    assert run("kw", "-L", home) == ""
+
+
+def test_imapd_version_is_one_line():
+    done = subprocess.run([BIN + "/imapd", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") == 1 and done.stdout.startswith("imapd (Posthouse) ")
