@@ -32,6 +32,7 @@ int ctl_passwd(const struct ctl *c);
 int ctl_kick(const struct ctl *c);
 int ctl_revoke(const struct ctl *c);
 int ctl_stats(const struct ctl *c);
+int ctl_watch(const struct ctl *c);
 int ctl_who(const struct ctl *c);
 
 /* "posthousectl: text" on stderr; returns EXIT_FAULT. */

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/foldername.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include "common/base/utf8.h"
+#include "common/base/vec.h"
 #include "common/imap/mutf7.h"
 
 enum { DIR_MAX = 250 };
@@ -84,4 +89,33 @@ enum foldername_form foldername_form(struct str dir, struct buf *other)
 		return FOLDERNAME_MUTF7;
 	(void)convert(dir, false, other); /* "R&D" */
 	return FOLDERNAME_UTF8;
+}
+
+int foldername_list(int maildir_fd, struct foldername_list *l)
+{
+	int fd = openat(maildir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct stat st;
+
+	*l = (struct foldername_list){0};
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	for (struct dirent *de; (de = readdir(d));)
+		if (de->d_name[0] == '.' && strcmp(de->d_name, ".") != 0 &&
+		    strcmp(de->d_name, "..") != 0 &&
+		    fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISDIR(st.st_mode))
+			*vec_push(l) = xstrdup(de->d_name);
+	closedir(d);
+	return 0;
+}
+
+void foldername_list_free(struct foldername_list *l)
+{
+	vec_foreach(name, l)
+		free(*name);
+	vec_free(l);
 }

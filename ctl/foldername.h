@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* foldername: names of a Maildir's folders, ".a.b" on disk, INBOX.a.b for clients. Pure. */
+/* foldername: names of a Maildir's folders, ".a.b" on disk, INBOX.a.b for clients. */
 #pragma once
 #include "common/base/buf.h"
 
@@ -20,3 +20,11 @@ enum foldername_form {
 /* Which form a directory's name (with the dot in front) is in, by itself; other: its name in the other form,
  * empty where there is none. "&-" may be either: it counts as MUTF7. */
 enum foldername_form foldername_form(struct str dir, struct buf *other);
+
+struct foldername_list {
+	char **a;
+	size_t n, cap;
+};
+/* The directories of a Maildir that have a dot in front. -1: errno, and *l is empty. */
+int foldername_list(int maildir_fd, struct foldername_list *l);
+void foldername_list_free(struct foldername_list *l);

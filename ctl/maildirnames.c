@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/maildirnames.h"
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include "common/base/vec.h"
 #include "ctl/ctl.h"
 #include "ctl/foldername.h"
 #include "ctl/owner.h"
@@ -11,49 +9,23 @@
 #define SUBSCRIBED "courierimapsubscribed"
 #define SUBSCRIBED_MAX ((size_t)4 << 20)
 
-typedef VEC(char *) names_t;
-
-static int read_names(int at, names_t *names)
-{
-	int fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct stat st;
-
-	for (struct dirent *de; d && (de = readdir(d));)
-		if (de->d_name[0] == '.' && strcmp(de->d_name, ".") != 0 &&
-		    strcmp(de->d_name, "..") != 0 &&
-		    fstatat(at, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-			*vec_push(names) = xstrdup(de->d_name);
-	if (d)
-		closedir(d);
-	else if (fd >= 0)
-		close(fd);
-	return d ? 0 : -1;
-}
-
-static void free_names(names_t *names)
-{
-	vec_foreach(name, names)
-		free(*name);
-	vec_free(names);
-}
-
 bool maildirnames_mutf7(const struct settings *set, int maildir_fd)
 {
-	names_t names = {0};
+	struct foldername_list names;
 	struct buf other = BUF_INIT;
 	bool coded = false, utf8 = false;
 
 	if (strcmp(set->maildir_names, "auto") != 0)
 		return strcmp(set->maildir_names, "mutf7") == 0;
-	read_names(maildir_fd, &names);
-	vec_foreach(name, &names) {
-		enum foldername_form form = foldername_form(str_c(*name), &other);
+	if (foldername_list(maildir_fd, &names) < 0)
+		return false;
+	for (size_t i = 0; i < names.n; i++) {
+		enum foldername_form form = foldername_form(str_c(names.a[i]), &other);
 
 		utf8 = utf8 || form == FOLDERNAME_UTF8;
 		coded = coded || form == FOLDERNAME_MUTF7;
 	}
-	free_names(&names);
+	foldername_list_free(&names);
 	buf_deinit(&other);
 	return coded && !utf8;
 }
@@ -137,21 +109,21 @@ int maildirnames_run(const char *option, const char *maildir)
 	enum foldername_form from =
 		strcmp(option, "--convutf7") == 0 ? FOLDERNAME_UTF8 : FOLDERNAME_MUTF7;
 	struct buf other = BUF_INIT;
-	names_t names = {0};
+	struct foldername_list names;
 	struct err e;
 	int rc = 0, at = owner_open(maildir, &e);
 
 	if (at < 0)
 		return ctl_fault("maildirmake: %s", e.text);
-	if (read_names(at, &names) < 0)
+	if (foldername_list(at, &names) < 0)
 		rc = ctl_fault("maildirmake: can't read %s: %s", maildir, strerror(errno));
-	vec_foreach(name, &names)
-		rc |= one(at, *name, from, change, &other);
+	for (size_t i = 0; i < names.n; i++)
+		rc |= one(at, names.a[i], from, change, &other);
 	if (change && convert_subscribed(at, from, &e) < 0)
 		rc = ctl_fault("maildirmake: %s", e.text);
 	if (change && fsync(at) < 0)
 		rc = ctl_fault("maildirmake: %s: %s", maildir, strerror(errno));
-	free_names(&names);
+	foldername_list_free(&names);
 	buf_deinit(&other);
 	close(at);
 	return rc;

@@ -43,6 +43,7 @@ static const struct {
 	{"revoke", ctl_revoke, "USER",
 	 "after a password was changed or an account locked: forget what is kept of it, end its sessions"},
 	{"stats", ctl_stats, "[--json]", "counters of the running daemons"},
+	{"watch", ctl_watch, "[--once] MAILDIR", "print a line when the Maildir changes"},
 	{"who", ctl_who, "[--json]", "the sessions that are logged in"},
 };
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Courier's tools do, as verbs of posthousectl and under their old names, beside Debian's own (R12, R13, R65, R127 to R136)."""
 import os
+import select
 import shutil
+import signal
 import subprocess
 import time
 
@@ -312,3 +314,51 @@ def test_kw_says_what_is_wrong(place):
 def test_imapd_version_is_one_line():
     done = subprocess.run([BIN + "/imapd", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1 and done.stdout.startswith("imapd (Posthouse) ")
+
+
+# ---- watch ---------------------------------------------------------------------------------------------------
+
+class Watch:
+    def __init__(self, *argv):
+        self.process = subprocess.Popen([CTL, "watch", *argv], stdout=subprocess.PIPE, text=True)
+        assert self.line() == "watching"
+
+    def line(self):
+        assert select.select([self.process.stdout], [], [], 15)[0]
+        return self.process.stdout.readline().rstrip("\n")
+
+    def until(self, line):
+        while self.line() != line:
+            pass
+
+
+def test_watch_prints_a_line(place):
+    home = place + "/Maildir"
+    run("maildirmake", home)
+    w = Watch(home)
+    with open(home + "/new/1.a.h", "w", encoding="ascii"):
+        pass
+    w.until("changed INBOX")
+    os.rename(home + "/new/1.a.h", home + "/cur/1.a.h:2,S")
+    w.until("changed INBOX")
+    run("maildirmake", "-f", "W&AOk-", home)  # one that comes later is watched, too
+    w.until("folders")
+    with open(home + "/.W&AOk-/new/1.a.h", "w", encoding="ascii"):
+        pass
+    w.until("changed INBOX.Wé")
+    w.process.send_signal(signal.SIGTERM)
+    assert w.process.wait(15) == 0
+    once = Watch("--once", home)
+    os.unlink(home + "/cur/1.a.h:2,S")
+    assert once.line() == "changed INBOX" and once.process.wait(15) == 0
+    gone = Watch(home)
+    shutil.rmtree(home)
+    assert gone.process.wait(15) == 1
+
+
+def test_watch_wants_a_maildir(place):
+    assert "is no Maildir" in run("watch", place, expect=1)
+    assert "No such file" in run("watch", place + "/nix", expect=1)
+    assert "no directory" in run("watch", "/dev/null", expect=1)
+    for args in ([], ["-x"], [place, place], ["--once"]):
+        run("watch", *args, expect=2)
