@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 #include "ctl/ctl.h"
+#include "ctl/oldnames.h"
 
 static const struct {
 	const char *name;
@@ -75,7 +76,9 @@ static void help(void)
 	       "  --json             the answer as JSON\n"
 	       "  --version          print the version and exit\n"
 	       "  --help             print this and exit\n\n"
-	       "Exit status: 0 done, 1 it failed or a check found a fault, 2 wrong usage.\n");
+	       "Links to posthousectl with these names of Courier's are their verbs:\n  %s.\n"
+	       "Exit status: 0 done, 1 it failed or a check found a fault, 2 wrong usage.\n",
+	       oldnames_list);
 }
 
 static int usage(const char *what, const char *arg)
@@ -145,25 +148,31 @@ int main(int argc, char **argv)
 	struct ctl c = {.argc = 0};
 	const char *set[SET_MAX + 1] = {NULL};
 	struct settings_opts o = {.set = set};
-	const char *verb;
+	const char *verb = oldname_verb(argv[0]), *old = verb;
 	int rc;
+
+	if (old && !*old)
+		return EXIT_USAGE;
 
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	rc = take_options(&c, argc, argv, set);
 	if (rc != 0)
 		return rc;
-	if (c.argc == 0 || strcmp(c.argv[0], "--help") == 0 || strcmp(c.argv[0], "help") == 0) {
+	if (!old &&
+	    (c.argc == 0 || strcmp(c.argv[0], "--help") == 0 || strcmp(c.argv[0], "help") == 0)) {
 		help();
 		return c.argc == 0 ? EXIT_USAGE : 0;
 	}
-	if (strcmp(c.argv[0], "--version") == 0) {
+	if (c.argc > 0 && strcmp(c.argv[0], "--version") == 0) {
 		printf("posthousectl (Posthouse) %s\n", POSTHOUSE_VERSION);
 		return 0;
 	}
 	o.file = c.file;
-	verb = c.argv[0];
-	c.argv++;
-	c.argc--;
+	if (!old) {
+		verb = c.argv[0];
+		c.argv++;
+		c.argc--;
+	}
 	return run(&c, verb, &o);
 }

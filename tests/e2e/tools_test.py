@@ -11,7 +11,7 @@ import pytest
 
 from lib.imap import Imap
 from lib.peers import AS_OWNER, Posthouse, look, make_home, unpacked
-from lib.server import BIN, MAIL_UID, ROOT, Server, wait_for
+from lib.server import BIN, MAIL_UID, ROOT, TOP, Server, wait_for
 
 CTL = os.path.join(BIN, "posthousectl")
 
@@ -362,3 +362,44 @@ def test_watch_wants_a_maildir(place):
     assert "no directory" in run("watch", "/dev/null", expect=1)
     for args in ([], ["-x"], [place, place], ["--once"]):
         run("watch", *args, expect=2)
+
+
+# ---- the old names -------------------------------------------------------------------------------------------
+
+def test_old_names(place, tmp_path):
+    done = subprocess.run(["make", "-s", "-C", TOP, "install-courier-names", "DESTDIR=%s" % tmp_path, "PREFIX="], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done
+    links = tmp_path / "bin"
+
+    def old(name, *argv, expect=0):
+        assert os.readlink(links / name) == "posthousectl"
+        done = subprocess.run([name, *argv], executable=CTL, capture_output=True, text=True, timeout=30, check=False,
+                              stdin=subprocess.DEVNULL)
+        assert done.returncode == expect, (name, done)
+        return done.stdout + done.stderr
+
+    home, pem = place + "/Maildir", str(tmp_path / "imapd.pem")
+    old("maildirmake", home)
+    old("maildirmake", "-f", "Old", home)
+    assert old("maildiracl", "-list", home, "INBOX.Old") == "owner\taceilrstwx\nadministrators\taceilrstwx\n"
+    assert old("maildirkw", "-L", home) == ""
+    assert "isn't running" in old("authtest", "--set", "RUNDIR=%s" % tmp_path, "demo", expect=1)
+    assert "watch: " in old("maildirwatch", str(tmp_path), expect=1)
+    assert "made for localhost" in old("mkimapdcert", "--set", "TLS_CERTFILE=" + pem)
+    for name in ("mkimapdcert", "mkpop3dcert"):
+        assert old(name, "--set", "TLS_CERTFILE=" + pem, expect=1).endswith("/imapd.pem already exists.\n")
+    assert "posthouse-frontend(8)" in old("couriertcpd", "-stop", "-pid=/x", expect=2)
+    assert "LOG_TO" in old("courierlogger", "-name=imapd", expect=2)
+    assert "maildrop" in old("deliverquota", home, expect=2)
+    assert "Usage: posthousectl [-C FILE] acl" in old("maildiracl", "--help")
+    for name in ("maildirmake", "maildiracl", "maildirkw", "maildirwatch", "authtest"):
+        assert "sage: posthousectl" in old(name, expect=2)
+    assert {p.name for p in links.iterdir()} == {"authtest", "courierlogger", "couriertcpd", "deliverquota", "maildiracl", "maildirkw",
+                                                 "maildirmake", "maildirwatch", "mkimapdcert", "mkpop3dcert"}
+
+
+def test_help_of_each_verb():
+    for line in run("--help").splitlines():
+        if line.startswith("  ") and line[2].isalpha() and line.split()[0] not in ("authtest,",):
+            assert run(line.split()[0], "--help").startswith("Usage: posthousectl "), line
