@@ -183,10 +183,10 @@ bare-debian: ## quickstart and run.sh in a debootstrap folder (root)
 to = $(DESTDIR)$(PREFIX)
 install: all man ## DESTDIR=, PREFIX=/usr, SYSCONFDIR=/etc
 	install -d "$(to)/libexec/posthouse" "$(to)/bin" "$(to)/share/doc/posthouse" "$(DESTDIR)$(SYSCONFDIR)/posthouse"
-	install $(addprefix $(BUILD)/bin/,$(PROGRAMS)) "$(to)/libexec/posthouse"
-	install $(BUILD)/bin/posthousectl "$(to)/bin"
+	install $(STRIP) $(addprefix $(BUILD)/bin/,$(PROGRAMS)) "$(to)/libexec/posthouse"
+	install $(STRIP) $(BUILD)/bin/posthousectl "$(to)/bin"
 	install -m 644 conf/posthouse.conf "$(DESTDIR)$(SYSCONFDIR)/posthouse/posthouse.conf.sample"
-	install -m 644 README.md LICENSE docs/architecture.md docs/authentication.md "$(to)/share/doc/posthouse"
+	install -m 644 README.md LICENSE docs/architecture.md docs/authentication.md docs/courier.md "$(to)/share/doc/posthouse"
 	install -D -m 644 deploy/completions/posthousectl "$(to)/share/bash-completion/completions/posthousectl"
 	install -d $(foreach n,1 5 7 8,"$(to)/share/man/man$(n)")
 	for page in $(MAN); do \
@@ -200,11 +200,17 @@ install-courier-names: ## links with the names of Courier's tools to posthousect
 	for name in authtest courierlogger couriertcpd deliverquota maildiracl maildirkw maildirmake maildirwatch mkimapdcert mkpop3dcert; do \
 		ln -s posthousectl "$(to)/bin/$$name" || exit 1; \
 	done
+install-strip: ## the same, without symbols
+	@$(MAKE) install STRIP=-s
+install-configure: all ## new settings into an edited posthouse.conf; without one, the sample
+	@conf="$(DESTDIR)$(SYSCONFDIR)/posthouse/posthouse.conf"; \
+	if [ -e "$$conf" ]; then $(BUILD)/bin/posthousectl merge-settings "$$conf"; \
+	else install -D -m 640 conf/posthouse.conf "$$conf"; fi
 clean: ## remove build/
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 14 | sed 's/^/  make /'
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 20 | sed 's/^/  make /'
 
-.PHONY: all no-argon2 man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install install-courier-names clean help
+.PHONY: all no-argon2 man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install install-courier-names install-strip install-configure clean help
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))

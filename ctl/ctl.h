@@ -27,6 +27,8 @@ int ctl_export(const struct ctl *c);
 int ctl_import(const struct ctl *c);
 int ctl_kw(const struct ctl *c);
 int ctl_maildirmake(const struct ctl *c);
+int ctl_settings(const struct ctl *c);
+int ctl_merge_settings(const struct ctl *c); /* c->set is NULL */
 int ctl_mkcert(const struct ctl *c);
 int ctl_passwd(const struct ctl *c);
 int ctl_kick(const struct ctl *c);

@@ -11,6 +11,7 @@ static const struct {
 	int (*fn)(const struct ctl *c);
 	const char *args;
 	const char *help;
+	bool bare; /* works without settings, and when those there are wrong */
 } verbs[] = {
 	{"acl", ctl_acl,
 	 "-list MAILDIR INBOX[.FOLDER],\n"
@@ -20,7 +21,7 @@ static const struct {
 	 "the rights to folders, as Courier keeps them (not heeded by Posthouse yet)"},
 	{"authtest", ctl_authtest, "[-s SERVICE] [-p] [--json] USER [PASSWORD]",
 	 "what a login would find: the account's record; -p asks for the password"},
-	{"check", ctl_check, "",
+	{"check", ctl_check, "[--json]",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
 	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
 	 "write UIDs, keywords and subscriptions as that server keeps them"},
@@ -46,6 +47,10 @@ static const struct {
 	{"stats", ctl_stats, "[--json]", "counters of the running daemons"},
 	{"watch", ctl_watch, "[--once] MAILDIR", "print a line when the Maildir changes"},
 	{"who", ctl_who, "[--json]", "the sessions that are logged in"},
+	{"settings", ctl_settings, "[--all]",
+	 "settings that are not the default, each with file and line; --all: all, as a settings file"},
+	{"merge-settings", ctl_merge_settings, "FILE",
+	 "after an update: add new settings to FILE as comments, mark those that are gone", true},
 };
 
 int ctl_fault(const char *fmt, ...)
@@ -128,6 +133,8 @@ static int run(struct ctl *c, const char *verb, const struct settings_opts *o)
 			       verbs[i].help);
 			return 0;
 		}
+		if (verbs[i].bare)
+			return verbs[i].fn(c);
 		if (settings_load(&set, o, &warnings, &e) < 0)
 			return ctl_fault("%s", e.text);
 		fwrite(buf_str(&warnings).p, 1, warnings.n, stderr);

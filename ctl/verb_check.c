@@ -20,6 +20,13 @@ void check_say(struct check *k, enum check_level level, const char *item, const 
 	k->faults += level == CHECK_FAULT;
 }
 
+static void say_setting(void *ctx, const char *name, struct str value, const char *origin,
+			const char *def)
+{
+	check_say(ctx, CHECK_OK, name, "%.*s (%s; default %s)", STR_ARG(value), origin,
+		  *def ? def : "empty");
+}
+
 int ctl_check(const struct ctl *c)
 {
 	struct check k = {.ctl = c, .table = grid_new()};
@@ -29,11 +36,12 @@ int ctl_check(const struct ctl *c)
 		grid_free(&k.table);
 		return EXIT_USAGE;
 	}
-	check_say(&k, CHECK_OK, "settings", "%s",
-		  c->file ? c->file : "the default file, environment and --set");
+	check_settings(&k);
+	settings_changed(c->set, say_setting, &k);
 	check_directories(&k);
 	check_accounts(&k);
 	check_authlib(&k);
+	check_providers(&k);
 	check_tls(&k);
 	check_users(&k);
 	check_kernel(&k);

@@ -77,6 +77,10 @@ struct frontend {
 int ports_read(struct frontend *f, struct err *e);			 /* from the settings */
 int ports_open(struct frontend *f, struct child *worker, struct err *e); /* its listeners */
 
+/* pidfile.c: one that can't be written is a warning */
+void pidfiles_write(const struct frontend *f);
+void pidfiles_remove(const struct frontend *f);
+
 /* child.c */
 void child_init(struct frontend *f, struct child *c, const char *program, uint32_t number);
 void child_start(struct child *c);

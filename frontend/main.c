@@ -125,6 +125,17 @@ static int check_user(const char *setting, const char *name, struct err *e)
 		       name, why.text, name);
 }
 
+/* MAIL_UID and MAIL_GID: a name or 0 would be found out only by the first login. */
+static int check_id(const char *setting, const char *value, struct err *e)
+{
+	uint32_t id;
+
+	if (!value[0] || (str_u32(str_c(value), &id) && id != 0 && id != UINT32_MAX))
+		return 0;
+	return err_set(e, 0, "%s=%.40s: a number above 0 is wanted, as id -u and id -g print them",
+		       setting, value);
+}
+
 static unsigned worker_count(const struct settings *set)
 {
 	long n = set->login_workers ? (long)set->login_workers : sysconf(_SC_NPROCESSORS_ONLN);
@@ -144,12 +155,18 @@ static void raise_descriptor_limit(void)
 
 static void warn_of_capabilities(const struct settings *set)
 {
-	struct str word;
-	size_t it = 0;
+	const char *const lists[][2] = {{"IMAP_CAPABILITY", set->imap_capability},
+					{"IMAP_CAPABILITY_TLS", set->imap_capability_tls},
+					{"IMAP_CAPABILITY_SSL", set->imap_capability_ssl}};
 
-	while (imap_caps_unknown(str_c(set->imap_capability), &it, &word))
-		LOG(L_WARN, "capability not offered", L_C("setting", "IMAP_CAPABILITY"),
-		    L_S("name", word));
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		struct str word;
+		size_t it = 0;
+
+		while (imap_caps_unknown(str_c(lists[i][1]), &it, &word))
+			LOG(L_WARN, "capability not offered", L_C("setting", lists[i][0]),
+			    L_S("name", word));
+	}
 }
 
 static int check_exempt(const struct settings *set, struct err *e)
@@ -168,7 +185,9 @@ static void prepare(struct frontend *f)
 
 	if (ports_read(f, &e) || check_exempt(f->set, &e) ||
 	    check_user("LOGIN_USER", f->set->login_user, &e) ||
-	    check_user("AUTH_USER", f->set->auth_user, &e) || files_open(f, &e) || authd_check(&e))
+	    check_user("AUTH_USER", f->set->auth_user, &e) ||
+	    check_id("MAIL_UID", f->set->mail_uid, &e) ||
+	    check_id("MAIL_GID", f->set->mail_gid, &e) || files_open(f, &e) || authd_check(&e))
 		fail("settings", &e);
 	warn_of_capabilities(f->set);
 }
@@ -230,7 +249,9 @@ int main(int argc, char **argv)
 	child_start(&f.authd);
 	for (unsigned i = 0; i < f.nworkers; i++)
 		child_start(&f.workers[i]);
+	pidfiles_write(&f);
 	loop_run(f.loop);
+	pidfiles_remove(&f);
 	control_server_free(&f.control);
 	LOG(L_INFO, "stopped", L_C("program", "frontend"));
 	return 0;

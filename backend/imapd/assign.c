@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <syslog.h>
 #include "backend/imapd/process.h"
@@ -93,6 +94,26 @@ static int become(const struct user_record *r, struct err *e)
 	return priv_harden(e);
 }
 
+/* Under AddressSanitizer the shadow counts too, and nothing would start. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SHADOWED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SHADOWED 1
+#endif
+#endif
+
+static void limit_data(const struct settings *set)
+{
+#ifndef SHADOWED
+	uint64_t least = 16384, n = set->imap_ulimitd < least ? least : set->imap_ulimitd;
+	struct rlimit data = {n * 1024, n * 1024};
+
+	if (set->imap_ulimitd)
+		setrlimit(RLIMIT_DATA, &data);
+#endif
+}
+
 static int map_crash_page(struct assigned *as, struct err *e)
 {
 	void *p = mmap(NULL, sizeof(struct crash_page), PROT_READ | PROT_WRITE, MAP_SHARED, FD_CRASH, 0);
@@ -112,6 +133,7 @@ static int take_over(struct assigned *as, int session_fd, int gconv_fd, const st
 	as->notify_fd = m->nfds == 4 ? FD_NOTIFYD : -1;
 	if (map_crash_page(as, e) < 0 || become(&as->a.record, e) < 0)
 		return -1;
+	limit_data(set);
 	if (fchdir(FD_MAILDIR) < 0)
 		return err_sys(e, "uid %u can't enter its Maildir: check the owner and mode of its directories",
 			       as->a.record.uid);

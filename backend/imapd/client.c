@@ -5,6 +5,7 @@
 #include "backend/imapd/cmdrun.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/config/listener.h"
 #include "common/imap/args.h"
 #include "common/imap/caps.h"
 #include "common/imap/parser.h"
@@ -212,7 +213,8 @@ void client_capability(const struct client *c, struct buf *out)
 	struct imap_caps caps = {.state = IMAP_CAPS_SESSION,
 				 .literal_minus = str_eq(str_c(set->imap_literal), STR("minus")),
 				 .idle = true,
-				 .filter = str_c(set->imap_capability)};
+				 .filter = listener_capability(
+					 set, c->tls ? LISTENER_STARTTLS : LISTENER_CLEAR)};
 
 	imap_caps_put(out, &caps);
 }

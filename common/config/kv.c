@@ -46,7 +46,12 @@ struct parser {
 	struct err *e;
 };
 
+struct kv_vars {
+	struct hmap *names; /* -> struct value */
+};
+
 struct value {
+	bool used;
 	size_t n;
 	char bytes[];
 };
@@ -85,8 +90,10 @@ static int expand(struct parser *p, struct str *s)
 	if (braces && (n == from.n || from.p[n] != '}'))
 		return fault(p, "only ${NAME} is understood after '$'");
 	v = hmap_get(p->seen, str_sub(from, 0, n));
-	if (v)
+	if (v) {
+		v->used = true;
 		buf_put(&p->value, v->bytes, v->n);
+	}
 	*s = str_from(from, n + braces);
 	return p->value.n > KV_VALUE_MAX ? fault(p, "the value is too long") : 0;
 }
@@ -163,8 +170,9 @@ static int parse_value(struct parser *p, struct str s)
 
 static void remember(struct parser *p, struct str name)
 {
-	struct value *v = xmalloc(sizeof *v + p->value.n);
+	struct value *v = xmalloc(sizeof *v + p->value.n), *before = hmap_get(p->seen, name);
 
+	v->used = before && before->used;
 	v->n = p->value.n;
 	if (v->n)
 		memcpy(v->bytes, buf_str(&p->value).p, v->n);
@@ -190,11 +198,38 @@ static int parse_line(struct parser *p, struct str line, kv_fn *fn, void *ctx)
 	return fn(ctx, name, buf_str(&p->value), p->line, p->e);
 }
 
-int kv_parse(struct str text, const char *file, kv_fn *fn, void *ctx, struct err *e)
+struct kv_vars *kv_vars_new(void)
 {
-	struct parser p = {.file = file, .seen = hmap_new(), .value = BUF_INIT, .e = e};
+	struct kv_vars *v = xmalloc(sizeof *v);
+
+	v->names = hmap_new();
+	return v;
+}
+
+void kv_vars_free(struct kv_vars **v)
+{
 	size_t it = 0;
-	void *v;
+	void *value;
+
+	if (*v == NULL)
+		return;
+	while (hmap_next((*v)->names, &it, NULL, &value))
+		free(value);
+	hmap_free(&(*v)->names);
+	free(*v);
+	*v = NULL;
+}
+
+bool kv_vars_used(const struct kv_vars *v, struct str name)
+{
+	const struct value *value = hmap_get(v->names, name);
+
+	return value && value->used;
+}
+
+int kv_parse_with(struct kv_vars *v, struct str text, const char *file, kv_fn *fn, void *ctx, struct err *e)
+{
+	struct parser p = {.file = file, .seen = v->names, .value = BUF_INIT, .e = e};
 	int rc = 0;
 
 	if (str_starts(text, STR("\xef\xbb\xbf")))
@@ -205,9 +240,15 @@ int kv_parse(struct str text, const char *file, kv_fn *fn, void *ctx, struct err
 		p.line++;
 		rc = parse_line(&p, line, fn, ctx);
 	}
-	while (hmap_next(p.seen, &it, NULL, &v))
-		free(v);
-	hmap_free(&p.seen);
 	buf_wipe(&p.value);
+	return rc;
+}
+
+int kv_parse(struct str text, const char *file, kv_fn *fn, void *ctx, struct err *e)
+{
+	struct kv_vars *v = kv_vars_new();
+	int rc = kv_parse_with(v, text, file, fn, ctx, e);
+
+	kv_vars_free(&v);
 	return rc;
 }

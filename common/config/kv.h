@@ -18,3 +18,11 @@ typedef int kv_fn(void *ctx, struct str name, struct str value, unsigned line, s
 int kv_load(const char *path, size_t max, struct buf *out, struct err *e);
 /* file: its name in error texts. */
 int kv_parse(struct str text, const char *file, kv_fn *fn, void *ctx, struct err *e);
+
+/* Files that a shell would read one after the other: names of the first are known in the next. */
+struct kv_vars;
+struct kv_vars *kv_vars_new(void);
+void kv_vars_free(struct kv_vars **v);
+/* Whether the name stood in a value as $NAME, after it had been given. */
+bool kv_vars_used(const struct kv_vars *v, struct str name);
+int kv_parse_with(struct kv_vars *v, struct str text, const char *file, kv_fn *fn, void *ctx, struct err *e);

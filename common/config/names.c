@@ -3,43 +3,94 @@
 
 #include "common/base/ensure.h"
 
-/* Of Courier's imapd, imapd-ssl, pop3d, pop3d-ssl: about its own processes and build. */
-static const char *const dead[] = {
-	"COURIERTLS", "HEADERFROM_ORIG", "IMAPDEBUGFILE", "IMAPDSSLSTART", "IMAPDSTART",
-	"IMAP_BROKENUIDV", "IMAP_CAPABILITY_TLS", "IMAP_MAILBOX_SANITY_CHECK", "IMAP_OBSOLETE_CLIENT",
-	"IMAP_STARTTLS", "IMAP_ULIMITD", "LOGGEROPTS", "PIDFILE", "POP3DSSLSTART", "POP3DSTART", "PRERUN",
-	"PROTOCOL", "SMAP_CAPABILITY", "SSLLOGGEROPTS", "SSLPIDFILE", "TCPDOPTS", "TLS_CACHEFILE",
-	"TLS_CACHESIZE", "TLS_CERTINFO", "TLS_COMPRESSION", "TLS_DHCERTFILE", "TLS_DHPARAMS", "TLS_KX_LIST",
-	"TLS_MIN_DH_BITS", "TLS_PRIORITY", "TLS_TIMEOUT",
+/* clang-format off */
+static const struct names_row rows[] = {
+	{"AUTHSERVICE", NAMES_DEAD, "", "AUTHSERVICE143=NAME names a port; PAM services are named by courier-authlib"},
+	{"AUTH_MKHOMEDIR_SKEL", NAMES_LATER, "", "the Maildir of a new account is made empty"},
+	{"COURIERTLS", NAMES_DEAD, "", "the program that did TLS; login workers do it themselves"},
+	{"DOMAINSEP", NAMES_DEAD, "@", "the character before the domain in user names; it is @"},
+	{"HEADERFROM", NAMES_LATER, "", "nothing is sent from an Outbox yet"},
+	{"IMAPDEBUGFILE", NAMES_DEAD, "", "a file in the Maildir that got the dialogue; LOG_LEVEL=debug logs commands"},
+	{"IMAPDSSLSTART", NAMES_DEAD, "1|y|yes", "whether the init script starts it; SSLPORT= (empty) turns TLS on 993 off"},
+	{"IMAPDSTART", NAMES_DEAD, "1|y|yes", "whether the init script starts it; PORT= (empty) turns IMAP on 143 off"},
+	{"IMAP_ACL", NAMES_LATER, "0", "access control lists (ACL) are not there yet"},
+	{"IMAP_BROKENUIDV", NAMES_DEAD, "0", "a workaround for UIDVALIDITY of old clients; UIDVALIDITY is a plain number here"},
+	{"IMAP_CHECK_ALL_FOLDERS", NAMES_LATER, "0", "LIST does not look for new mail in all folders"},
+	{"IMAP_DISABLETHREADSORT", NAMES_LATER, "0", "THREAD and SORT are offered as far as they are there"},
+	{"IMAP_EMPTYTRASH", NAMES_LATER, "", "old messages in the Trash stay"},
+	{"IMAP_LOG_DELETIONS", NAMES_LATER, "0", "the log does not name messages that were removed"},
+	{"IMAP_MAILBOX_SANITY_CHECK", NAMES_DEAD, "1", "whether owner and place of a Maildir are checked; they always are"},
+	{"IMAP_MOVE_EXPUNGE_TO_TRASH", NAMES_LATER, "0", "EXPUNGE removes messages"},
+	{"IMAP_OBSOLETE_CLIENT", NAMES_DEAD, "0", "other LIST attributes for old Pine; clients of today want those of RFC 3501"},
+	{"IMAP_PROXY", NAMES_REFUSED, "0|n|no", "clients are not sent on to other hosts yet: accounts with another mailhost can't log in here; put a proxy in front, and set IMAP_PROXY=0"},
+	{"IMAP_PROXY_FOREIGN", NAMES_DEAD, "0|n|no", "for IMAP_PROXY with servers other than Courier"},
+	{"IMAP_SHAREDINDEXFILE", NAMES_LATER, "", "shared folders are not there yet"},
+	{"IMAP_SHAREDMUNGENAMES", NAMES_LATER, "0", "shared folders are not there yet"},
+	{"IMAP_STARTTLS", NAMES_DEAD, "", "an older name; IMAPDSTARTTLS says whether STARTTLS is offered"},
+	{"IMAP_TRASHFOLDERNAME", NAMES_LATER, "Trash", "no folder is treated as the Trash"},
+	{"IMAP_UMASK", NAMES_LATER, "022", "files are for their owner alone (umask 077)"},
+	{"IMAP_USERLOCKS", NAMES_SLIP, "", "IMAP_USELOCKS is meant"},
+	{"LOGGEROPTS", NAMES_DEAD, "", "options of courierlogger; LOG_TO and LOG_FORMAT say where log lines go"},
+	{"MIME_UNICODE_MESSAGE_TYPE", NAMES_DEAD, "message/global", "the MIME type of messages in UTF-8 for POP3, which is not served yet"},
+	{"OUTBOX", NAMES_LATER, "", "nothing is sent from an Outbox yet"},
+	{"OUTBOX_MULTIPLE_SEND", NAMES_LATER, "0", "nothing is sent from an Outbox yet"},
+	{"OUTBOX_REJECT_DRAFTS", NAMES_LATER, "0", "nothing is sent from an Outbox yet"},
+	{"POP3AUTH", NAMES_LATER, "", "POP3 is not served yet"},
+	{"POP3AUTH_TLS", NAMES_LATER, "", "POP3 is not served yet"},
+	{"POP3DSSLSTART", NAMES_LATER, "0|n|no", "POP3 is not served yet; another server has to"},
+	{"POP3DSTART", NAMES_LATER, "0|n|no", "POP3 is not served yet; another server has to"},
+	{"POP3_LOG_DELETIONS", NAMES_LATER, "", "POP3 is not served yet"},
+	{"POP3_PROXY", NAMES_REFUSED, "0|n|no", "POP3 is not served yet; set POP3_PROXY=0"},
+	{"POP3_STARTTLS", NAMES_LATER, "", "POP3 is not served yet"},
+	{"POP3_TLS_REQUIRED", NAMES_LATER, "", "POP3 is not served yet"},
+	{"PRERUN", NAMES_DEAD, "", "a command in front of the daemon; start the daemons through it"},
+	{"PROTOCOL", NAMES_DEAD, "", "set by the start script; a port says which protocol it has"},
+	{"PROXY_HOSTNAME", NAMES_DEAD, "", "our own name for IMAP_PROXY; an account's mailhost is compared with the host name"},
+	{"SENDMAIL", NAMES_LATER, "", "nothing is sent from an Outbox yet"},
+	{"SMAP_CAPABILITY", NAMES_DEAD, "", "the SMAP protocol of Courier webmail; IMAP is served only"},
+	{"SSLLOGGEROPTS", NAMES_DEAD, "", "options of courierlogger; LOG_TO and LOG_FORMAT say where log lines go"},
+	{"TCPDOPTS", NAMES_DEAD, "-nodnslookup -noidentlookup|-nodnslookup", "options of couriertcpd; ADDRESS, PORT, MAXPERIP and IMAPACCESSFILE take their place, names of clients are not looked up"},
+	{"TLS_CACHEFILE", NAMES_DEAD, "", "the session cache; sessions are resumed by tickets (TLS_TICKETS, TLS_TICKET_KEYFILE)"},
+	{"TLS_CACHESIZE", NAMES_DEAD, "", "the session cache; sessions are resumed by tickets (TLS_TICKETS, TLS_TICKET_KEYFILE)"},
+	{"TLS_CERTINFO", NAMES_DEAD, "", "set by couriertls; the log names the certificate of a client"},
+	{"TLS_COMPRESSION", NAMES_DEAD, "", "compression in TLS is never on (CRIME)"},
+	{"TLS_DHCERTFILE", NAMES_DEAD, "", "keys for DH; ECDHE is used, and the groups of RFC 7919"},
+	{"TLS_DHPARAMS", NAMES_DEAD, "", "parameters for DH; ECDHE is used, and the groups of RFC 7919"},
+	{"TLS_KX_LIST", NAMES_DEAD, "", "key exchanges for GnuTLS; TLS_CIPHER_LIST takes its place"},
+	{"TLS_MIN_DH_BITS", NAMES_DEAD, "", "for GnuTLS; DH parameters are not used"},
+	{"TLS_PRIORITY", NAMES_DEAD, "", "ciphers in the words of GnuTLS; TLS_CIPHER_LIST (OpenSSL) takes its place"},
+	{"TLS_TIMEOUT", NAMES_DEAD, "", "Courier never looked at it; PRELOGIN_TIMEOUT limits the handshake"},
 };
+/* clang-format on */
 
-static const char *const later[] = {
-	"AUTH_MKHOMEDIR_SKEL", "DOMAINSEP", "HEADERFROM", "IMAP_ACL",
-	"IMAP_CHECK_ALL_FOLDERS", "IMAP_DISABLETHREADSORT", "IMAP_EMPTYTRASH", "IMAP_LOG_DELETIONS",
-	"IMAP_MOVE_EXPUNGE_TO_TRASH", "IMAP_PROXY", "IMAP_PROXY_FOREIGN", "IMAP_SHAREDINDEXFILE",
-	"IMAP_SHAREDMUNGENAMES", "IMAP_TRASHFOLDERNAME", "IMAP_UMASK", "OUTBOX", "OUTBOX_MULTIPLE_SEND",
-	"OUTBOX_REJECT_DRAFTS", "POP3AUTH", "POP3AUTH_TLS", "POP3_LOG_DELETIONS", "POP3_PROXY",
-	"POP3_STARTTLS", "POP3_TLS_REQUIRED", "PROXY_HOSTNAME", "SENDMAIL",
-};
+/* For the web administration: what it may turn on. */
+static const struct names_row orig = {"_ORIG", NAMES_DEAD, "", "for Courier's web administration only"};
+static const struct names_row service = {"AUTHSERVICE", NAMES_DEAD, "", "service names are for courier-authlib"};
 
-static bool listed(const char *const *list, size_t n, struct str name)
+const struct names_row *names_find(struct str name)
 {
-	for (size_t i = 0; i < n; i++)
-		if (str_eq(str_c(list[i]), name))
-			return true;
-	return false;
+	uint64_t port;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (str_eq(str_c(rows[i].name), name))
+			return &rows[i];
+	if (str_ends(name, STR("_ORIG")))
+		return &orig;
+	if (str_starts(name, STR("AUTHSERVICE")) && str_u64(str_from(name, sizeof("AUTHSERVICE") - 1), &port))
+		return &service;
+	return NULL;
 }
 
-enum names_kind names_classify(struct str name)
+bool names_fine(const struct names_row *r, struct str value)
 {
-	if (str_eq(name, STR("IMAP_USERLOCKS")))
-		return NAMES_SLIP;
-	if (listed(later, ARRAY_LEN(later), name))
-		return NAMES_LATER;
-	/* Names with _ORIG are for the web administration. */
-	if (listed(dead, ARRAY_LEN(dead), name) || str_ends(name, STR("_ORIG")))
-		return NAMES_DEAD;
-	return NAMES_UNKNOWN;
+	struct str rest = str_c(r->fine);
+
+	if (value.n == 0)
+		return true;
+	while (rest.p)
+		if (str_ieq(str_split(&rest, '|'), value))
+			return true;
+	return false;
 }
 
 size_t names_distance(struct str a, struct str b, size_t limit)

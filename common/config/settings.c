@@ -5,6 +5,7 @@
 
 #include "common/base/ensure.h"
 #include "common/base/secret.h"
+#include "common/config/courier.h"
 #include "common/config/kv.h"
 #include "common/config/names.h"
 #include "common/config/table.h"
@@ -15,7 +16,9 @@ enum { SECRET_MAX = 16384 };
 struct loading {
 	struct settings *s;
 	struct buf *warnings;
+	char *courier;    /* directory of Courier's files, or NULL */
 	const char *file; /* NULL: not from a file, where says it all */
+	bool public;      /* everybody may read that file */
 	char *seen;       /* per row: was it set by the source that is being read? */
 	char modules[160]; /* where AUTHMODULES stands */
 };
@@ -64,14 +67,6 @@ static bool is_choice(const char *choices, struct str v)
 		if (str_eq(str_split(&rest, '|'), v))
 			return true;
 	return false;
-}
-
-static const struct table_row *row_named(struct str name)
-{
-	for (size_t i = 0; i < table_n; i++)
-		if (table_rows[i].name && str_eq(str_c(table_rows[i].name), name))
-			return &table_rows[i];
-	return NULL;
 }
 
 static bool lists_word(struct str list, struct str word)
@@ -125,9 +120,19 @@ static int take_authservice(struct settings *s, struct str name, struct str valu
 
 	buf_printf(&b, "%s%s%.*s=%.*s", s->authservice, s->authservice[0] ? " " : "",
 		   STR_ARG(str_from(name, AUTHSERVICE.n)), STR_ARG(str_sub(value, 0, str_find(value, ' '))));
-	set_string(s, row_named(AUTHSERVICE), buf_str(&b));
+	set_string(s, table_find(AUTHSERVICE), buf_str(&b));
 	buf_deinit(&b);
 	return 0;
+}
+
+static int check_number_or_nothing(const char *name, struct str v, const char *where, struct err *e)
+{
+	uint32_t n;
+
+	if (v.n == 0 || (str_u32(v, &n) && n <= 1000000))
+		return 0;
+	return err_set(e, EINVAL, "%s: %s=%.*s: a number up to 1000000 is wanted, or nothing", where, name,
+		       STR_ARG(str_sub(v, 0, 40)));
 }
 
 static int check_urls(const char *name, struct str v, const char *where, struct err *e)
@@ -155,6 +160,8 @@ static int check_string(const struct table_row *r, struct str v, const char *whe
 		return check_urls(r->name, v, where, e);
 	if (str_eq(name, STR("MASTER_SEPARATOR")))
 		return check_separator(v, where, e);
+	if (str_eq(name, STR("SSLMAXPERIP")))
+		return check_number_or_nothing(r->name, v, where, e);
 	return 0;
 }
 
@@ -194,43 +201,28 @@ static int assign(struct settings *s, const struct table_row *r, struct str v, c
 
 static int unknown_name(struct str name, const char *where, struct err *e)
 {
-	size_t best = name.n / 3 + 2;
-	const char *nearest = NULL;
+	const char *nearest = table_nearest(name);
 
-	for (size_t i = 0; i < table_n; i++) {
-		size_t d;
-
-		if (table_rows[i].name == NULL)
-			continue;
-		d = names_distance(name, str_c(table_rows[i].name), best);
-		if (d < best) {
-			best = d;
-			nearest = table_rows[i].name;
-		}
-	}
 	name = str_sub(name, 0, 64);
 	if (nearest)
 		return err_set(e, EINVAL, "%s: unknown setting %.*s; is %s meant?", where, STR_ARG(name), nearest);
 	return err_set(e, EINVAL, "%s: unknown setting %.*s", where, STR_ARG(name));
 }
 
-static int without_effect(struct loading *l, struct str name, const char *where, struct err *e)
+static int without_effect(struct loading *l, struct str name, struct str value, const char *where, struct err *e)
 {
-	const char *why = "no longer needed";
+	const struct names_row *r = names_find(name);
 
-	switch (names_classify(name)) {
-	case NAMES_SLIP:
-		return err_set(e, EINVAL, "%s: unknown setting IMAP_USERLOCKS; IMAP_USELOCKS is meant", where);
-	case NAMES_LATER:
-		why = "not implemented yet";
-		break;
-	case NAMES_DEAD:
-		break;
-	default:
+	if (r == NULL)
 		return unknown_name(name, where, e);
-	}
+	if (r->kind == NAMES_SLIP)
+		return err_set(e, EINVAL, "%s: unknown setting %s; %s", where, r->name, r->text);
+	if (names_fine(r, value))
+		return 0;
+	if (r->kind == NAMES_REFUSED)
+		return err_set(e, EINVAL, "%s: %s=%.*s: %s", where, r->name, STR_ARG(str_sub(value, 0, 40)), r->text);
 	if (l->warnings)
-		buf_printf(l->warnings, "%s: %.*s is ignored: %s\n", where, STR_ARG(name), why);
+		buf_printf(l->warnings, "%s: %.*s is ignored: %s\n", where, STR_ARG(name), r->text);
 	return 0;
 }
 
@@ -273,21 +265,29 @@ static bool same_value(struct settings *s, const struct table_row *r, struct str
 	}
 }
 
+static void remember_where(struct settings *s, const struct table_row *r, const char *where)
+{
+	char **origin = &s->origins[r - table_rows];
+
+	free(*origin);
+	*origin = xstrdup(where);
+}
+
 static int take(struct loading *l, struct str name, struct str value, struct where w, struct err *e)
 {
-	const struct table_row *r = row_named(name);
+	const struct table_row *r = table_find(name);
 	bool from_file = false;
 	char where[160];
 
 	where_text(w, where);
 	if (r == NULL && str_ends(name, STR("_FILE"))) {
-		r = row_named(str_sub(name, 0, name.n - 5));
+		r = table_find(str_sub(name, 0, name.n - 5));
 		from_file = r && r->kind == TABLE_SECRET;
 		if (!from_file)
 			r = NULL;
 	}
 	if (r == NULL && !is_authservice(name))
-		return without_effect(l, name, where, e);
+		return without_effect(l, name, value, where, e);
 	for (size_t i = 0; i < value.n; i++)
 		if ((unsigned char)value.p[i] < ' ' || value.p[i] == 127)
 			return err_set(e, EINVAL, "%s: %.*s: a control character in the value", where, STR_ARG(name));
@@ -296,6 +296,9 @@ static int take(struct loading *l, struct str name, struct str value, struct whe
 	if (l->seen[r - table_rows] && (from_file || !same_value(l->s, r, value)))
 		return err_set(e, EINVAL, "%s: %s is set twice, with different values", where, r->name);
 	l->seen[r - table_rows] = 1;
+	if (r->kind == TABLE_SECRET && l->public && value.n && !from_file && l->warnings)
+		buf_printf(l->warnings, "%s: everybody may read the file, and %s is a secret (chmod o-r)\n", where, r->name);
+	remember_where(l->s, r, where);
 	if (str_eq(name, STR("AUTHMODULES")))
 		memcpy(l->modules, where, sizeof l->modules);
 	if (from_file)
@@ -310,6 +313,18 @@ static int take_line(void *ctx, struct str name, struct str value, unsigned line
 	return take(l, name, value, (struct where){l->file, line}, e);
 }
 
+static int take_courier(void *ctx, struct str name, struct str value, const char *where, struct err *e)
+{
+	return take(ctx, name, value, (struct where){where, 0}, e);
+}
+
+static bool is_public(const char *file)
+{
+	struct stat st;
+
+	return stat(file, &st) == 0 && st.st_mode & S_IROTH;
+}
+
 static int load_file(struct loading *l, const char *file, struct err *e)
 {
 	struct buf text = BUF_INIT;
@@ -317,6 +332,7 @@ static int load_file(struct loading *l, const char *file, struct err *e)
 	int rc;
 
 	l->file = file ? file : POSTHOUSE_SYSCONFDIR "/posthouse/posthouse.conf";
+	l->public = is_public(l->file);
 	rc = kv_load(l->file, KV_FILE_MAX, &text, &inner);
 	if (rc == 0)
 		rc = kv_parse(buf_str(&text), l->file, take_line, l, e);
@@ -325,6 +341,7 @@ static int load_file(struct loading *l, const char *file, struct err *e)
 	else
 		err_set(e, inner.code, "can't read the settings: %s", inner.text);
 	buf_wipe(&text);
+	l->public = false;
 	return rc;
 }
 
@@ -361,28 +378,75 @@ static int check_together(const struct loading *l, struct err *e)
 	return 0;
 }
 
-int settings_load(struct settings *s, const struct settings_opts *o, struct buf *warnings, struct err *e)
+static void set_defaults(struct settings *s)
 {
-	struct loading l = {.s = s, .warnings = warnings, .seen = xcalloc(table_n, 1)};
-	int rc;
-
 	memset(s, 0, sizeof *s);
+	s->origins = xcalloc(table_n, sizeof *s->origins);
 	for (size_t i = 0; i < table_n; i++)
 		if (table_rows[i].name)
 			ASSERT(assign(s, &table_rows[i], str_c(table_rows[i].text), "default", NULL) == 0);
-	rc = load_file(&l, o->file, e);
-	memset(l.seen, 0, table_n);
+}
+
+/* All sources in turn. Each may set a setting once. */
+static int load_all(struct loading *l, const struct settings_opts *o, bool file, struct err *e)
+{
+	int rc = 0;
+
+	set_defaults(l->s);
+	memset(l->seen, 0, table_n);
+	if (l->courier)
+		rc = courier_read(l->courier, take_courier, l, l->warnings, e);
+	if (rc == 0 && l->courier)
+		rc = take(l, STR("COURIER_CONFIG"), str_c(l->courier), (struct where){"-C", 0}, e);
+	memset(l->seen, 0, table_n);
+	if (rc == 0 && file)
+		rc = load_file(l, o->file, e);
+	memset(l->seen, 0, table_n);
 	if (rc == 0 && !o->no_env)
-		rc = load_env(&l, e);
-	memset(l.seen, 0, table_n);
-	if (rc == 0)
-		rc = load_set(&l, o->set, e);
+		rc = load_env(l, e);
+	memset(l->seen, 0, table_n);
+	return rc == 0 ? load_set(l, o->set, e) : rc;
+}
+
+/* Where COURIER_CONFIG is set is known only when all was read; what it names stands below all that. */
+static int load_with_courier(struct loading *l, const struct settings_opts *o, struct err *e)
+{
+	size_t said = l->warnings ? l->warnings->n : 0;
+	int rc;
+
+	if (o->file)
+		l->courier = courier_dir(o->file);
+	if (l->courier)
+		return load_all(l, o, false, e);
+	rc = load_all(l, o, true, e);
+	if (rc != 0 || !*l->s->courier_config)
+		return rc;
+	l->courier = xstrdup(l->s->courier_config);
+	if (l->warnings)
+		buf_cut(l->warnings, said);
+	settings_free(l->s);
+	return load_all(l, o, true, e);
+}
+
+int settings_load(struct settings *s, const struct settings_opts *o, struct buf *warnings, struct err *e)
+{
+	struct loading l = {.s = s, .warnings = warnings, .seen = xcalloc(table_n, 1)};
+	int rc = load_with_courier(&l, o, e);
+
 	if (rc == 0)
 		rc = check_together(&l, e);
 	free(l.seen);
+	free(l.courier);
 	if (rc != 0)
 		settings_free(s);
 	return rc;
+}
+
+const char *settings_origin(const struct settings *s, const char *name)
+{
+	const struct table_row *r = table_find(str_c(name));
+
+	return r && s->origins ? s->origins[r - table_rows] : NULL;
 }
 
 void settings_free(struct settings *s)
@@ -396,6 +460,10 @@ void settings_free(struct settings *s)
 		free((char *)*table_string(s, r));
 		*table_string(s, r) = NULL;
 	}
+	for (size_t i = 0; s->origins && i < table_n; i++)
+		free(s->origins[i]);
+	free(s->origins);
+	s->origins = NULL;
 }
 
 bool settings_list_has(const char *list, struct str word)

@@ -28,26 +28,60 @@ static void put_value(struct buf *out, struct str v)
 	buf_putc(out, '"');
 }
 
-void settings_print(const struct settings *s, struct buf *out)
+static void put_setting(struct buf *out, const struct settings *s, const struct table_row *r)
 {
 	struct settings *from = (struct settings *)s; /* only read */
 
-	for (size_t i = 0; i < table_n; i++) {
-		const struct table_row *r = &table_rows[i];
+	if (r->kind == TABLE_NUM)
+		buf_u64(out, *table_number(from, r));
+	else if (r->kind == TABLE_BOOL)
+		buf_putc(out, *table_bool(from, r) ? '1' : '0');
+	else if (r->kind == TABLE_SECRET)
+		buf_puts(out, **table_string(from, r) ? "(secret)" : "");
+	else
+		put_value(out, str_c(*table_string(from, r)));
+}
 
-		if (r->name == NULL)
+void settings_print(const struct settings *s, struct buf *out)
+{
+	for (size_t i = 0; i < table_n; i++) {
+		if (table_rows[i].name == NULL)
 			continue;
-		buf_printf(out, "%s=", r->name);
-		if (r->kind == TABLE_NUM)
-			buf_u64(out, *table_number(from, r));
-		else if (r->kind == TABLE_BOOL)
-			buf_putc(out, *table_bool(from, r) ? '1' : '0');
-		else if (r->kind == TABLE_SECRET)
-			buf_puts(out, **table_string(from, r) ? "(secret)" : "");
-		else
-			put_value(out, str_c(*table_string(from, r)));
+		buf_printf(out, "%s=", table_rows[i].name);
+		put_setting(out, s, &table_rows[i]);
 		buf_putc(out, '\n');
 	}
+}
+
+void settings_changed(const struct settings *s, settings_changed_fn *fn, void *ctx)
+{
+	struct buf now = BUF_INIT, def = BUF_INIT;
+
+	for (size_t i = 0; i < table_n; i++) {
+		const struct table_row *r = &table_rows[i];
+		const char *origin = r->name ? settings_origin(s, r->name) : NULL;
+
+		if (origin == NULL)
+			continue;
+		buf_reset(&now);
+		buf_reset(&def);
+		put_setting(&now, s, r);
+		put_value(&def, str_c(r->text));
+		if (!str_eq(buf_str(&now), buf_str(&def)))
+			fn(ctx, r->name, buf_str(&now), origin, buf_cstr(&def));
+	}
+	buf_wipe(&now);
+	buf_deinit(&def);
+}
+
+static void put_changed(void *ctx, const char *name, struct str value, const char *origin, const char *def)
+{
+	buf_printf(ctx, "%s=%.*s # %s\n", name, STR_ARG(value), origin);
+}
+
+void settings_print_changed(const struct settings *s, struct buf *out)
+{
+	settings_changed(s, put_changed, out);
 }
 
 /* Words of text in lines that start with "# ". */
@@ -80,27 +114,30 @@ static void put_domain(struct buf *out, const struct table_row *r)
 		buf_printf(out, " (%s)", r->choices);
 }
 
+void table_sample(struct buf *out, const struct table_row *r)
+{
+	struct buf text = BUF_INIT;
+
+	if (r->name == NULL) {
+		buf_printf(out, "\n\n# ---- %s ----\n", r->help);
+		return;
+	}
+	buf_puts(&text, r->help);
+	put_domain(&text, r);
+	buf_putc(out, '\n');
+	put_comment(out, buf_str(&text));
+	buf_printf(out, "#%s=", r->name);
+	put_value(out, str_c(r->text));
+	buf_putc(out, '\n');
+	buf_deinit(&text);
+}
+
 void settings_sample(struct buf *out)
 {
 	buf_puts(out, "# posthouse.conf: settings of all Posthouse programs, see posthouse.conf(5).\n"
 		      "# Each line that starts with #NAME shows a default. Made by `make conf/posthouse.conf`.\n");
-	for (size_t i = 0; i < table_n; i++) {
-		const struct table_row *r = &table_rows[i];
-		struct buf text = BUF_INIT;
-
-		if (r->name == NULL) {
-			buf_printf(out, "\n\n# ---- %s ----\n", r->help);
-			continue;
-		}
-		buf_puts(&text, r->help);
-		put_domain(&text, r);
-		buf_putc(out, '\n');
-		put_comment(out, buf_str(&text));
-		buf_printf(out, "#%s=", r->name);
-		put_value(out, str_c(r->text));
-		buf_putc(out, '\n');
-		buf_deinit(&text);
-	}
+	for (size_t i = 0; i < table_n; i++)
+		table_sample(out, &table_rows[i]);
 }
 
 static void put_mdoc(struct buf *out, struct str s)

@@ -2,6 +2,7 @@
 #include "common/config/table.h"
 
 #include "common/base/ensure.h"
+#include "common/config/names.h"
 
 #define MEMBER(m) offsetof(struct settings, m)
 #define ROW(...) {__VA_ARGS__},
@@ -22,6 +23,33 @@ const struct table_row table_rows[] = {
 #include "common/config/settings.def"
 };
 const size_t table_n = ARRAY_LEN(table_rows);
+
+const struct table_row *table_find(struct str name)
+{
+	for (size_t i = 0; i < table_n; i++)
+		if (table_rows[i].name && str_eq(str_c(table_rows[i].name), name))
+			return &table_rows[i];
+	return NULL;
+}
+
+const char *table_nearest(struct str name)
+{
+	size_t best = name.n / 3 + 2;
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < table_n; i++) {
+		size_t d;
+
+		if (table_rows[i].name == NULL)
+			continue;
+		d = names_distance(name, str_c(table_rows[i].name), best);
+		if (d < best) {
+			best = d;
+			nearest = table_rows[i].name;
+		}
+	}
+	return nearest;
+}
 
 const char **table_string(struct settings *s, const struct table_row *r)
 {

@@ -16,6 +16,12 @@ struct table_row {
 extern const struct table_row table_rows[];
 extern const size_t table_n;
 
+const struct table_row *table_find(struct str name); /* NULL: there is none */
+const char *table_nearest(struct str name);          /* NULL: no name is near */
+
+/* What the sample file has of a row: a comment and #NAME=default, or the title of a section. */
+void table_sample(struct buf *out, const struct table_row *r);
+
 const char **table_string(struct settings *s, const struct table_row *r); /* STR, SECRET, ENUM */
 uint64_t *table_number(struct settings *s, const struct table_row *r);
 bool *table_bool(struct settings *s, const struct table_row *r);

@@ -13,8 +13,7 @@
 enum sup_msg {
 	SUP_LISTENER = 1, /* main -> login, u8 tls, u8 proxied, 1 fd: a listening socket; proxied: a
 			   * PROXY header comes first */
-	SUP_CERT =
-		2, /* main -> login, 1 fd: memfd with certificates (certs.h): at the start all, then
+	SUP_CERT = 2, /* main -> login, 1 fd: memfd with certificates (certs.h): at the start all, then
 		       * those that changed: new handshakes use the new ones */
 	SUP_AUTHD_LINK = 3, /* main -> login, 1 fd: a link to authd (auth.h); replaces the old one.
 			       * main -> authd, u32 worker number, 1 fd: the other end */
@@ -38,18 +37,11 @@ enum sup_msg {
 		20, /* main -> login, 1 fd: IMAPACCESSFILE, open for reading; again when it changed */
 	SUP_IPCOUNT = 21, /* main -> login, u8 own, 2 x u64 key, own: 1 fd, else 1 to 4: tables of
 			       * connections per address (ipcount.h), its own and those of other workers */
-	SUP_TICKET_KEYS =
-		30, /* main -> login, keys of session tickets, SUP_TICKET_KEY_LEN bytes each: the first
+	SUP_TICKET_KEYS = 30, /* main -> login, keys of session tickets, SUP_TICKET_KEY_LEN bytes each: the first
 			       * encrypts, all decrypt */
-	SUP_TRUST =
-		31, /* main -> login, authd, 2 fds: memfds with the authorities of client certificates and
+	SUP_TRUST = 31,       /* main -> login, authd, 2 fds: memfds with the authorities of client certificates and
 			       * their revocation lists in PEM */
-	SUP_SERVER_CERTS =
-		32, /* main -> authd, 1 fd: memfd with the SHA-256 of each certificate of ours */
-	SUP_AUTHTEST =
-		40, /* main -> authd, u32 id, str service, str user, u8 with a password, str password:
-			       * posthousectl wants to know what a login would find */
-	SUP_AUTHTESTED =
-		41, /* authd -> main, u32 id, u8 result (auth.h), str provider, str text, record where it
-			       * was found */
+	SUP_SERVER_CERTS = 32, /* main -> authd, 1 fd: memfd with the SHA-256 of each certificate of ours */
+	SUP_AUTHTEST = 40, /* main -> authd, u32 id, str service, str user, u8 with a password, str password */
+	SUP_AUTHTESTED = 41, /* authd -> main, u32 id, u8 result (auth.h), str provider, str text, the record if found */
 };

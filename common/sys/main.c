@@ -13,7 +13,7 @@
 
 struct options {
 	const char *file;
-	bool check, print, child;
+	bool check, print, changed, child;
 	struct {
 		const char **a;
 		size_t n, cap;
@@ -23,10 +23,12 @@ struct options {
 static struct options opts;
 
 static const char help_text[] =
-	"  -C FILE           settings file (default " POSTHOUSE_SYSCONFDIR "/posthouse/posthouse.conf)\n"
+	"  -C FILE           settings file (default " POSTHOUSE_SYSCONFDIR "/posthouse/posthouse.conf),\n"
+	"                    or the directory of Courier's imapd and imapd-ssl\n"
 	"  --set NAME=value  set one setting; wins over file and environment\n"
 	"  --check           check settings and exit\n"
-	"  --print-settings  print the settings in effect and exit\n"
+	"  --print-settings  print the settings in effect and exit; =origin: those that are not\n"
+	"                    the default, and where each comes from\n"
 	"  -d                log at level debug\n"
 	"  -V, --version     print the version and exit\n"
 	"  --help            print this and exit\n";
@@ -35,7 +37,7 @@ enum { OPT_SET = 256, OPT_CHECK, OPT_PRINT, OPT_HELP, OPT_CHILD };
 static const struct option long_options[] = {
 	{"set", required_argument, NULL, OPT_SET},
 	{"check", no_argument, NULL, OPT_CHECK},
-	{"print-settings", no_argument, NULL, OPT_PRINT},
+	{"print-settings", optional_argument, NULL, OPT_PRINT},
 	{"version", no_argument, NULL, 'V'},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"child", no_argument, NULL, OPT_CHILD}, /* started by a main of ours */
@@ -73,6 +75,11 @@ static void parse_option(int c, const char *program)
 		break;
 	case OPT_PRINT:
 		opts.print = true;
+		opts.changed = optarg != NULL;
+		if (optarg && strcmp(optarg, "origin") != 0) {
+			fprintf(stderr, "%s: --print-settings=%s: =origin is meant?\n", program, optarg);
+			exit(1);
+		}
 		break;
 	case OPT_CHILD:
 		opts.child = true;
@@ -158,7 +165,7 @@ enum main_mode main_init(int argc, char **argv, const char *program, struct sett
 		warn(buf_str(&warnings), opts.check || opts.print);
 	buf_deinit(&warnings);
 	if (opts.print) {
-		settings_print(s, &warnings);
+		(opts.changed ? settings_print_changed : settings_print)(s, &warnings);
 		fwrite(buf_str(&warnings).p, 1, warnings.n, stdout);
 		exit(fflush(stdout) == 0 ? 0 : 1);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/login/door.h"
 #include "common/base/log.h"
+#include "common/config/listener.h"
 #include "frontend/login/proxied.h"
 #include "frontend/login/session.h"
 #include "frontend/login/tlsctx.h"
@@ -61,7 +62,7 @@ void door_arrived(struct worker *w, struct arrival *a)
 {
 	struct access_rule rule = {.allow = true};
 	struct net_addr ip = {{0}};
-	uint64_t max = w->set->maxperip;
+	uint64_t max = listener_maxperip(w->set, a->tls);
 	bool client = net_addr_of_sock(&a->peer, &ip) && is_client(a);
 
 	if (client)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/login/session.h"
 #include "common/base/log.h"
+#include "common/config/listener.h"
 #include "common/imap/reply.h"
 #include "common/sys/tlspolicy.h"
 #include "frontend/login/login.h"
@@ -186,6 +187,7 @@ static void set_addresses(struct session *s, const struct arrival *a)
 	s->lport = sock_port(&a->local);
 	net_addr_of_sock(&a->peer, &s->addr);
 	s->counted = a->counted;
+	s->ssl = a->tls;
 	s->proxied = a->proxied;
 }
 
@@ -272,7 +274,9 @@ void session_put_caps(const struct session *s, struct buf *out)
 		.starttls = set->imapdstarttls && tlsctx_get(s->worker->tls),
 		.login_disabled = !session_may_login(s),
 		.mechanisms = session_mechanisms(s),
-		.filter = str_c(set->imap_capability),
+		.filter = listener_capability(set, !session_secure(s) ? LISTENER_CLEAR
+						   : s->ssl	      ? LISTENER_SSL
+								      : LISTENER_STARTTLS),
 	};
 
 	imap_caps_put(out, &c);

@@ -37,6 +37,7 @@ struct session {
 	struct buf answer;	     /* what is said after the penalty */
 	unsigned bad, refused;
 	bool loopback;
+	bool ssl; /* it came to SSLPORT */
 	bool counted;		 /* under MAXPERIP, as addr */
 	struct net_addr addr;	 /* the client's */
 	struct proxied *proxied; /* what the load balancer said that it came by; or NULL */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/authd/sasl/mechs.h"
 #include "common/base/ensure.h"
+#include "common/config/listener.h"
 
 static const struct mech *const mechs[] = {
 	&mech_plain,
@@ -22,7 +23,9 @@ unsigned mech_possible(const struct settings *set, unsigned kinds, unsigned unsu
 
 	if (!set->auth_mechanisms[0])
 		wanted = ~(SASL_BIT(SASL_CRAM_MD5) | unsuited);
-	wanted |= sasl_list(str_c(set->imap_capability), &unknown) & SASL_BIT(SASL_CRAM_MD5);
+	for (enum listener_kind k = LISTENER_CLEAR; k <= LISTENER_SSL; k++)
+		wanted |=
+			sasl_list(listener_capability(set, k), &unknown) & SASL_BIT(SASL_CRAM_MD5);
 	for (size_t i = 0; i < ARRAY_LEN(mechs); i++) {
 		const struct mech *m = mechs[i];
 

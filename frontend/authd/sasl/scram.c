@@ -6,6 +6,7 @@
 #include "common/base/base64.h"
 #include "common/base/log.h"
 #include "common/base/rand.h"
+#include "common/config/listener.h"
 #include "common/io/jobs.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/exchange.h"
@@ -50,16 +51,24 @@ static enum mech_step refuse(struct mech_exchange *x, enum auth_result r, const 
 
 /* ---- channel binding ----------------------------------------------------------------------------- */
 
+static bool names(struct str list, unsigned mechanism)
+{
+	struct str unknown;
+
+	return list.n == 0 || (sasl_list(list, &unknown) & mechanism);
+}
+
 /* Was the -PLUS form of this mechanism named in CAPABILITY on this connection? */
 static bool plus_was_offered(const struct mech_exchange *x)
 {
 	unsigned plus = SASL_BIT(hash_of(x) == SCRAM_SHA_1 ? SASL_SCRAM_SHA_1_PLUS
 							   : SASL_SCRAM_SHA_256_PLUS);
-	struct str only = str_c(x->set->imap_capability), unknown;
+	struct str starttls = listener_capability(x->set, LISTENER_STARTTLS);
+	struct str ssl = listener_capability(x->set, LISTENER_SSL);
 
 	return (x->authd->mechanisms & plus) && x->facts->tls &&
-	       (x->peer->cb_exporter.n || x->peer->cb_endpoint.n) &&
-	       (!only.n || (sasl_list(only, &unknown) & plus));
+	       (x->peer->cb_exporter.n || x->peer->cb_endpoint.n) && names(starttls, plus) &&
+	       names(ssl, plus);
 }
 
 static bool take_binding(struct mech_exchange *x, struct scram *s)
