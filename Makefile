@@ -196,6 +196,12 @@ install: all man ## DESTDIR=, PREFIX=/usr, SYSCONFDIR=/etc
 		sed -e 's|/usr/libexec|$(PREFIX)/libexec|g' -e 's|/etc/posthouse|$(SYSCONFDIR)/posthouse|g' $$page >"$$to" && \
 		chmod 644 "$$to" || exit 1; \
 	done
+# Debian's Courier packages own these names: not for beside them.
+install-courier-names: ## links with the names of Courier's tools to posthousectl
+	install -d "$(to)/bin"
+	for name in authtest courierlogger couriertcpd deliverquota maildiracl maildirkw maildirmake maildirwatch mkimapdcert mkpop3dcert; do \
+		ln -s posthousectl "$(to)/bin/$$name" || exit 1; \
+	done
 install-strip: ## the same, without symbols
 	@$(MAKE) install STRIP=-s
 install-configure: all ## new settings into an edited posthouse.conf; without one, the sample
@@ -207,6 +213,6 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 20 | sed 's/^/  make /'
 
-.PHONY: all no-argon2 man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install install-strip install-configure clean help
+.PHONY: all no-argon2 man man-settings lint-man bare-debian check check-asan check-e2e fuzz fuzz-bins fuzz-smoke fmt layers tidy soak bench bench-quick run install install-courier-names install-strip install-configure clean help
 .SECONDARY:
 -include $(patsubst %.c,$(BUILD)/%.d,$(LIB_SRC) $(STORE_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(foreach p,$(ALL_PROGRAMS),$($(p)_SRC)))

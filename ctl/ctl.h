@@ -10,7 +10,7 @@
 
 struct ctl {
 	const struct settings *set;
-	const char *file; /* -C, or NULL */
+	const char *file;	 /* -C, or NULL */
 	const char *const *sets; /* values of --set, NULL-terminated */
 	bool json;
 	int argc; /* of the verb, without its name */
@@ -20,9 +20,13 @@ struct ctl {
 enum { EXIT_FAULT = 1, EXIT_USAGE = 2 };
 
 /* Each returns the exit status: 0, 1 = it went wrong or a check failed, 2 = wrong usage. */
+int ctl_acl(const struct ctl *c);
+int ctl_authtest(const struct ctl *c);
 int ctl_check(const struct ctl *c);
 int ctl_export(const struct ctl *c);
 int ctl_import(const struct ctl *c);
+int ctl_kw(const struct ctl *c);
+int ctl_maildirmake(const struct ctl *c);
 int ctl_settings(const struct ctl *c);
 int ctl_merge_settings(const struct ctl *c); /* c->set is NULL */
 int ctl_mkcert(const struct ctl *c);
@@ -31,6 +35,7 @@ int ctl_kick(const struct ctl *c);
 int ctl_quota(const struct ctl *c);
 int ctl_revoke(const struct ctl *c);
 int ctl_stats(const struct ctl *c);
+int ctl_watch(const struct ctl *c);
 int ctl_who(const struct ctl *c);
 
 /* "posthousectl: text" on stderr; returns EXIT_FAULT. */
@@ -62,8 +67,8 @@ int pwfile_change(const char *path, const struct pwedit *edit, enum pwedit_resul
 int pwfile_read(const char *path, struct buf *out, struct err *e);
 
 /* ---- password.c: from the terminal, or stdin; and its hash --------------------------------------- */
-/* 0, or an exit status: what is wrong was said. */
-int password_read(struct secret *password);
+/* 0, or an exit status: what is wrong was said. twice: a terminal is asked again, for a new password. */
+int password_read(struct secret *password, bool twice);
 void password_generate(struct secret *password); /* 120 random bits, in letters and digits */
 /* scheme: a name of password_schemes, in any case. False: there is none of this name. */
 bool password_scheme_known(const char *scheme);
@@ -75,7 +80,7 @@ bool password_goes_beside(const char *scheme, struct str hash);
 int password_hash(const char *scheme, const struct settings *set, struct str beside,
 		  const struct secret *password, struct buf *out);
 
-/* ---- verb_transfer.c */
+/* ---- imapd.c */
 bool ctl_find_imapd(struct buf *out); /* path of our imapd */
 
 /* ---- pwmaildir.c -------------------------------------------------------------------------------- */

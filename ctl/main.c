@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 #include "ctl/ctl.h"
+#include "ctl/oldnames.h"
 
 static const struct {
 	const char *name;
@@ -12,12 +13,28 @@ static const struct {
 	const char *help;
 	bool bare; /* works without settings, and when those there are wrong */
 } verbs[] = {
+	{"acl", ctl_acl,
+	 "-list MAILDIR INBOX[.FOLDER],\n"
+	 "         -set MAILDIR INBOX[.FOLDER] [-]IDENTIFIER [+|-]RIGHTS,\n"
+	 "         -delete MAILDIR INBOX[.FOLDER] [-]IDENTIFIER,\n"
+	 "         -compute MAILDIR INBOX[.FOLDER] IDENTIFIER..., -reset MAILDIR",
+	 "the rights to folders, as Courier keeps them (not heeded by Posthouse yet)"},
+	{"authtest", ctl_authtest, "[-s SERVICE] [-p] [--json] USER [PASSWORD]",
+	 "what a login would find: the account's record; -p asks for the password"},
 	{"check", ctl_check, "[--json]",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
 	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
 	 "write UIDs, keywords and subscriptions as that server keeps them"},
 	{"import", ctl_import, "[--from courier|dovecot] MAILDIR|USER",
 	 "take over what that server wrote since; once, it is done at first open"},
+	{"kw", ctl_kw,
+	 "[-l] [-a | -r] MAILDIR[/.FOLDER] MESSAGE [KEYWORD...],\n"
+	 "         -L MAILDIR[/.FOLDER]",
+	 "set, add or remove keywords of a message; list those of all"},
+	{"maildirmake", ctl_maildirmake,
+	 "[-S] [-q QUOTA] [-f FOLDER | -F FOLDER] MAILDIR,\n"
+	 "         --checkutf8 MAILDIR, --convutf8 MAILDIR, --convutf7 MAILDIR",
+	 "make a Maildir, or a folder in one; look at or change the form of folder names"},
 	{"mkcert", ctl_mkcert, "[-f FILE] [--cn NAME] [NAME...]",
 	 "make a self-signed certificate in TLS_CERTFILE (localhost), unless there is one"},
 	{"passwd", ctl_passwd,
@@ -29,6 +46,7 @@ static const struct {
 	{"revoke", ctl_revoke, "USER",
 	 "after a password was changed or an account locked: forget what is kept of it, end its sessions"},
 	{"stats", ctl_stats, "[--json]", "counters of the running daemons"},
+	{"watch", ctl_watch, "[--once] MAILDIR", "print a line when the Maildir changes"},
 	{"who", ctl_who, "[--json]", "the sessions that are logged in"},
 	{"settings", ctl_settings, "[--all]",
 	 "settings that are not the default, each with file and line; --all: all, as a settings file"},
@@ -38,13 +56,18 @@ static const struct {
 
 int ctl_fault(const char *fmt, ...)
 {
+	struct buf text = BUF_INIT;
 	va_list ap;
 
-	fputs("posthousectl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	/* A file's name is somebody else's word: nothing in it moves the terminal's cursor. */
+	for (char *p = buf_cstr(&text); *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	fprintf(stderr, "posthousectl: %s\n", buf_cstr(&text));
+	buf_deinit(&text);
 	return EXIT_FAULT;
 }
 
@@ -59,7 +82,9 @@ static void help(void)
 	       "  --json             the answer as JSON\n"
 	       "  --version          print the version and exit\n"
 	       "  --help             print this and exit\n\n"
-	       "Exit status: 0 done, 1 it failed or a check found a fault, 2 wrong usage.\n");
+	       "Links to posthousectl with these names of Courier's are their verbs:\n  %s.\n"
+	       "Exit status: 0 done, 1 it failed or a check found a fault, 2 wrong usage.\n",
+	       oldnames_list);
 }
 
 static int usage(const char *what, const char *arg)
@@ -104,6 +129,11 @@ static int run(struct ctl *c, const char *verb, const struct settings_opts *o)
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (strcmp(verb, verbs[i].name) != 0)
 			continue;
+		if (c->argc == 1 && strcmp(c->argv[0], "--help") == 0) {
+			printf("Usage: posthousectl [-C FILE] %s %s\n  %s\n", verb, verbs[i].args,
+			       verbs[i].help);
+			return 0;
+		}
 		if (verbs[i].bare)
 			return verbs[i].fn(c);
 		if (settings_load(&set, o, &warnings, &e) < 0)
@@ -126,25 +156,31 @@ int main(int argc, char **argv)
 	struct ctl c = {.argc = 0};
 	const char *set[SET_MAX + 1] = {NULL};
 	struct settings_opts o = {.set = set};
-	const char *verb;
+	const char *verb = oldname_verb(argv[0]), *old = verb;
 	int rc;
+
+	if (old && !*old)
+		return EXIT_USAGE;
 
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 	rc = take_options(&c, argc, argv, set);
 	if (rc != 0)
 		return rc;
-	if (c.argc == 0 || strcmp(c.argv[0], "--help") == 0 || strcmp(c.argv[0], "help") == 0) {
+	if (!old &&
+	    (c.argc == 0 || strcmp(c.argv[0], "--help") == 0 || strcmp(c.argv[0], "help") == 0)) {
 		help();
 		return c.argc == 0 ? EXIT_USAGE : 0;
 	}
-	if (strcmp(c.argv[0], "--version") == 0) {
+	if (c.argc > 0 && strcmp(c.argv[0], "--version") == 0) {
 		printf("posthousectl (Posthouse) %s\n", POSTHOUSE_VERSION);
 		return 0;
 	}
 	o.file = c.file;
-	verb = c.argv[0];
-	c.argv++;
-	c.argc--;
+	if (!old) {
+		verb = c.argv[0];
+		c.argv++;
+		c.argc--;
+	}
 	return run(&c, verb, &o);
 }

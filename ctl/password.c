@@ -38,7 +38,7 @@ static bool ask_hidden(FILE *tty, const char *prompt, struct secret *out)
 	return ok;
 }
 
-static int ask_twice(struct secret *password)
+static int ask_terminal(struct secret *password, bool twice)
 {
 	FILE *tty = fopen("/dev/tty", "r+");
 	struct secret again = {NULL, 0};
@@ -47,22 +47,23 @@ static int ask_twice(struct secret *password)
 	if (!tty)
 		return ctl_fault("can't open the terminal; give the password on stdin instead");
 	setvbuf(tty, NULL, _IONBF, 0);
-	if (!ask_hidden(tty, "New password: ", password) || !ask_hidden(tty, "Once more: ", &again))
+	if (!ask_hidden(tty, twice ? "New password: " : "Password: ", password) ||
+	    (twice && !ask_hidden(tty, "Once more: ", &again)))
 		rc = ctl_fault("no password was given");
-	else if (!secret_equal(secret_str(password), secret_str(&again)))
+	else if (twice && !secret_equal(secret_str(password), secret_str(&again)))
 		rc = ctl_fault("the two passwords differ; nothing was changed");
 	secret_wipe(&again);
 	fclose(tty);
 	return rc;
 }
 
-int password_read(struct secret *password)
+int password_read(struct secret *password, bool twice)
 {
 	static char stdin_buf[1024];
 	int rc = 0;
 
 	if (isatty(STDIN_FILENO)) {
-		rc = ask_twice(password);
+		rc = ask_terminal(password, twice);
 	} else {
 		setvbuf(stdin, stdin_buf, _IOFBF, sizeof stdin_buf);
 		if (!read_line(stdin, password))

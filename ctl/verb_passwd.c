@@ -213,7 +213,7 @@ static int set(const struct ctl *c, const struct request *q, const char *file)
 	if (q->generate)
 		password_generate(&password);
 	else
-		rc = password_read(&password);
+		rc = password_read(&password, true);
 	if (rc == 0)
 		rc = password_hash(scheme, c->set, buf_str(&beside), &password, &hash);
 	e.hash = buf_str(&hash);

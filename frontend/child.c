@@ -173,6 +173,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 		return stats_counts(c, m->body);
 	case SUP_REVOKED:
 		return is_worker(c) ? -1 : revoke_authd_said(c->frontend, m->body);
+	case SUP_AUTHTESTED:
+		return is_worker(c) ? -1 : authtest_authd_said(c->frontend, m->body);
 	default:
 		return -1;
 	}
@@ -293,8 +295,10 @@ static void ended(struct child *c, int status)
 	if (is_worker(c))
 		ipcount_clear(c->ipcount);
 	link_free(&c->link);
-	if (!is_worker(c))
+	if (!is_worker(c)) {
 		revoke_authd_gone(c->frontend);
+		authtest_authd_gone(c->frontend);
+	}
 	if (c->connect)
 		loop_timer_stop(c->connect);
 	if (!c->frontend->stopping)

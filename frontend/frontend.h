@@ -67,6 +67,7 @@ struct frontend {
 	struct loop_timer *tick;
 	struct control_server *control;
 	struct list revoking; /* posthousectl revoke, not answered yet (revoke.c) */
+	struct list testing;  /* posthousectl authtest, likewise (authtest.c) */
 	struct stats *stats;  /* queries that wait for the workers' counts */
 	bool announced, stopping;
 	struct loop_timer *stop_timer;
@@ -128,6 +129,13 @@ void revoke_request(struct frontend *f, struct control_client *who,
 		    const struct control_request *q);
 int revoke_authd_said(struct frontend *f, struct str body); /* SUP_REVOKED came; -1: malformed */
 void revoke_authd_gone(struct frontend *f);
+
+/* authtest.c */
+void authtest_request(struct frontend *f, struct control_client *who,
+		      const struct control_request *q);
+int authtest_authd_said(struct frontend *f,
+			struct str body); /* SUP_AUTHTESTED came; -1: malformed */
+void authtest_authd_gone(struct frontend *f);
 
 /* stats.c */
 void stats_request(struct frontend *f, struct control_client *who);

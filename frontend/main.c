@@ -56,8 +56,10 @@ static void on_request(void *ctx, struct control_client *who, const struct contr
 		stats_request(f, who);
 	else if (str_eq(q->verb, STR("revoke")))
 		revoke_request(f, who, q);
+	else if (str_eq(q->verb, STR("authtest")))
+		authtest_request(f, who, q);
 	else
-		control_answer_end(who, false, "the frontend knows: stats, revoke");
+		control_answer_end(who, false, "the frontend knows: stats, revoke, authtest");
 }
 
 /* ---- stopping ------------------------------------------------------------------------------ */
@@ -211,6 +213,7 @@ static void open_for_business(struct frontend *f)
 	if (open_rundir(f, &e) || priv_harden(&e))
 		fail("start", &e);
 	list_init(&f->revoking);
+	list_init(&f->testing);
 	f->nworkers = worker_count(f->set);
 	f->workers = xcalloc(f->nworkers, sizeof(*f->workers));
 	rand_bytes(f->ipcount_key, sizeof(f->ipcount_key));

@@ -4,6 +4,7 @@
  * IMAP on stdin and stdout. Short options are Cyrus's; those that mean nothing here say so.
  */
 #include "backend/store/disk.h"
+#include "backend/imapd/keywords.h"
 #include "backend/imapd/shell.h"
 #include "backend/imapd/transfer.h"
 #include "backend/imapd/zygote.h"
@@ -18,6 +19,7 @@ struct mode {
 	const char *maildir;
 	bool transfers;
 	struct transfer_what what;
+	struct keywords_what keywords;
 	VEC(char *) rest; /* for main_init */
 };
 
@@ -43,6 +45,7 @@ static _Noreturn void help(void)
 	       "  --import[=SERVER] take over what the lists of courier or dovecot say, and exit\n"
 	       "  --quota           say what is in use of the quota, and exit\n"
 	       "  --export=SERVER   write the lists of courier or dovecot, and exit\n"
+	       "  --keywords=MODE   list, set, add or remove keywords, and exit; see posthousectl(1)\n"
 	       "  --check           check settings and exit\n"
 	       "  --print-settings  print the settings in effect and exit\n"
 	       "  -V, --version     print the version and exit\n"
@@ -96,11 +99,30 @@ static bool transfer_option(struct mode *m, const char *arg)
 	return true;
 }
 
+/* "--keywords=add Maildir folder message keyword ...": all behind the Maildir are words. */
+static bool keywords_option(struct mode *m, const char *arg)
+{
+	if (m->what.keywords && m->maildir) {
+		*vec_push(&m->keywords.words) = xstrdup(arg);
+		return true;
+	}
+	if (strncmp(arg, "--keywords=", 11) != 0)
+		return false;
+	m->keywords.mode = xstrdup(arg + 11);
+	if (m->transfers || !keywords_mode(m->keywords.mode))
+		usage("--keywords=list, set, add or remove");
+	m->transfers = true;
+	m->what.keywords = &m->keywords;
+	return true;
+}
+
 static void parse(struct mode *m, int argc, char **argv)
 {
 	*vec_push(&m->rest) = argv[0];
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--zygote") == 0) {
+		if (keywords_option(m, argv[i])) {
+			continue;
+		} else if (strcmp(argv[i], "--zygote") == 0) {
 			m->zygote = true;
 		} else if (strcmp(argv[i], "--help") == 0) {
 			help();
@@ -147,5 +169,8 @@ int main(int argc, char **argv)
 		zygote_run(&set);
 	if (!maildir && (m.transfers || !getenv("MAILDIR")))
 		usage(m.transfers ? "name the Maildir" : "name the Maildir, or set MAILDIR");
+	if (m.what.keywords &&
+	    m.keywords.words.n < (strcmp(m.keywords.mode, "list") == 0 ? 1u : 2u))
+		usage("--keywords: Maildir, folder, message, keywords");
 	shell_run(&set, maildir, m.transfers ? &m.what : NULL);
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include "backend/imapd/assign.h"
+#include "backend/imapd/keywords.h"
 #include "backend/imapd/process.h"
 #include "backend/imapd/transfer.h"
 #include "common/base/log.h"
@@ -189,6 +190,6 @@ void shell_run(const struct settings *set, const char *maildir, const struct tra
 	if (gconv >= 0)
 		close(gconv);
 	if (what)
-		_exit(transfer_run(&o, what));
+		_exit(what->keywords ? keywords_run(&o, what->keywords) : transfer_run(&o, what));
 	serve(&o);
 }

@@ -10,6 +10,7 @@
 struct transfer_what {
 	bool import;
 	bool quota; /* `imapd --quota`: says what is in use, and nothing else */
+	const struct keywords_what *keywords; /* NULL: import or export */
 	const char *server; /* "courier", "dovecot"; NULL (import): whichever was at work last */
 };
 /* 0: done; 1: something went wrong, and was said. */

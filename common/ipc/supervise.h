@@ -42,4 +42,6 @@ enum sup_msg {
 	SUP_TRUST = 31,       /* main -> login, authd, 2 fds: memfds with the authorities of client certificates and
 			       * their revocation lists in PEM */
 	SUP_SERVER_CERTS = 32, /* main -> authd, 1 fd: memfd with the SHA-256 of each certificate of ours */
+	SUP_AUTHTEST = 40, /* main -> authd, u32 id, str service, str user, u8 with a password, str password */
+	SUP_AUTHTESTED = 41, /* authd -> main, u32 id, u8 result (auth.h), str provider, str text, the record if found */
 };

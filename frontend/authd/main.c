@@ -8,6 +8,7 @@
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "frontend/authd/authd.h"
+#include "frontend/authd/authtest.h"
 #include "frontend/authd/authlib_provider.h"
 #include "frontend/authd/chain.h"
 #include "frontend/authd/clientcert.h"
@@ -90,7 +91,7 @@ static int on_revoke(struct authd *ad, struct link_msg *m)
 
 static unsigned fds_of(uint16_t type)
 {
-	if (type == SUP_REVOKE || type == SUP_COUNTS_WANTED)
+	if (type == SUP_REVOKE || type == SUP_AUTHTEST || type == SUP_COUNTS_WANTED)
 		return 0;
 	return type == SUP_TRUST ? 2 : 1;
 }
@@ -118,6 +119,8 @@ static int on_msg(void *ctx, struct link_msg *m)
 		return 0;
 	case SUP_REVOKE:
 		return on_revoke(ad, m);
+	case SUP_AUTHTEST:
+		return authtest_begin(ad, m->body);
 	case SUP_RUNDIR:
 		if (ad->signer.rundir >= 0)
 			return -1;
