@@ -13,6 +13,7 @@
 #define SHUTDOWN_MS 4000
 #define TIDY_MS 2000 /* after logins and logouts: free pages go back to the kernel */
 #define NOTIFY_RETRY_MS 8000
+#define LINGER_FOR_EVER 4294967295U
 #define STATE_MS 1000 /* what posthousectl who shows may be so old; short sessions tell nothing */
 
 /* A client's state that the master hasn't heard of. */
@@ -30,6 +31,7 @@ struct process {
 	unsigned nclients; /* for which on_client_end has not come */
 	bool ready;
 	bool asked;   /* LEAVE without its answer */
+	uint64_t uses; /* connections that it has had */
 	bool closing; /* store_close is under way */
 	int status;
 	struct loop_timer *linger;
@@ -122,7 +124,12 @@ static void on_linger(void *ctx)
 
 static void start_lingering(struct process *p)
 {
-	loop_timer_set(p->linger, p->im.set->imapd_linger * 1000 + 1);
+	const struct settings *set = p->im.set;
+
+	if (set->imapd_uses && p->uses >= set->imapd_uses)
+		loop_timer_set(p->linger, 1);
+	else if (set->imapd_linger != LINGER_FOR_EVER)
+		loop_timer_set(p->linger, set->imapd_linger * 1000 + 1);
 }
 
 /* The heap has grown with the last login and command; most of it is free again. */
@@ -212,8 +219,9 @@ static int on_conn(struct process *p, struct link_msg *m)
 {
 	struct session_conn c;
 	struct client_start s;
+	struct client *client;
 
-	if (m->nfds != 1 || !session_conn_get(m->body, &c) || !p->ready)
+	if (m->nfds < 1 || m->nfds > 2 || !session_conn_get(m->body, &c) || !p->ready)
 		return -1;
 	/* The master's word is checked against what this process is (B30). */
 	if (c.dev != p->o->dev || c.ino != p->o->ino || c.user.n == 0 || c.tag.n == 0) {
@@ -239,10 +247,15 @@ static int on_conn(struct process *p, struct link_msg *m)
 				  .unread = c.unread};
 	m->fds[0] = -1;
 	p->nclients++;
+	p->uses++;
 	p->asked = false; /* the master denies it */
 	loop_timer_stop(p->linger);
 	loop_timer_set(p->tidy, TIDY_MS);
-	(void)client_new(&p->im, &s);
+	client = client_new(&p->im, &s);
+	if (m->nfds == 2) {
+		client_telemetry(client, m->fds[1]);
+		m->fds[1] = -1;
+	}
 	return 0;
 }
 
@@ -259,7 +272,7 @@ static int on_shutdown(struct process *p, struct str body)
 	return 0;
 }
 
-static int on_kick(struct process *p, struct str body)
+static int on_kick(struct process *p, struct str body, void (*end)(struct client *, const char *))
 {
 	struct wire w = wire_reader(body);
 	uint32_t conn = wire_get_u32(&w);
@@ -272,7 +285,21 @@ static int on_kick(struct process *p, struct str body)
 	snprintf(text, sizeof text, "%.*s", STR_ARG(s));
 	c = client_find(&p->im, conn);
 	if (c)
-		client_kick(c, text);
+		end(c, text);
+	return 0;
+}
+
+static int on_telemetry(struct process *p, struct link_msg *m)
+{
+	struct wire w = wire_reader(m->body);
+	struct client *c = client_find(&p->im, wire_get_u32(&w));
+
+	if (!wire_end(&w) || m->nfds > 1)
+		return -1;
+	if (c) {
+		client_telemetry(c, m->nfds ? m->fds[0] : -1);
+		m->fds[0] = -1;
+	}
 	return 0;
 }
 
@@ -300,7 +327,11 @@ static int on_msg(void *ctx, struct link_msg *m)
 	case SESSION_SHUTDOWN:
 		return m->nfds == 0 ? on_shutdown(p, m->body) : -1;
 	case SESSION_KICK:
-		return m->nfds == 0 ? on_kick(p, m->body) : -1;
+		return m->nfds == 0 ? on_kick(p, m->body, client_kick) : -1;
+	case SESSION_BYE:
+		return m->nfds == 0 ? on_kick(p, m->body, client_bye) : -1;
+	case SESSION_TELEMETRY:
+		return on_telemetry(p, m);
 	default:
 		return -1;
 	}

@@ -15,7 +15,7 @@ enum session_msg {
 				    * store lock, shared crash page (memfd), and, last, the notifyd link if there is one */
 	SESSION_READY = 2,         /* imapd -> master, empty: the store is open */
 	SESSION_FAILED = 3,        /* imapd -> master, session_failed: could not; it exits */
-	SESSION_CONN = 4,          /* master -> imapd, session_conn; 1 fd */
+	SESSION_CONN = 4,          /* master -> imapd, session_conn; 1 fd, or 2: then as SESSION_TELEMETRY */
 	SESSION_ACCEPTED = 5,      /* imapd -> master, u32 conn */
 	SESSION_REFUSED = 6,       /* imapd -> master, session_failed with conn */
 	SESSION_ENDED = 7,         /* imapd -> master, u32 conn: this connection is over */
@@ -27,6 +27,9 @@ enum session_msg {
 	SESSION_SHUTDOWN = 13,     /* master -> imapd, text: say BYE with it and leave */
 	SESSION_STATE = 14,        /* imapd -> master, session_state: for posthousectl who; sent when it changes, rarely */
 	SESSION_KICK = 15,         /* master -> imapd, u32 conn, text: say BYE with it at once */
+	SESSION_BYE = 40,          /* master -> imapd, u32 conn, text: say BYE with it after the command at hand */
+	SESSION_TELEMETRY = 41,    /* master -> imapd, u32 conn; 1 fd: the file into which the connection's protocol
+				    * goes from now on; none: stop that */
 };
 
 #define SESSION_OPAQUE_MAX 16384 /* bytes of session_assign.opaque */

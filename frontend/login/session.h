@@ -37,6 +37,7 @@ struct session {
 	struct buf answer;	     /* what is said after the penalty */
 	unsigned bad, refused;
 	bool loopback;
+	uint32_t ssf; /* of what protects the connection outside of us; EXTERNAL_SSF or more */
 	bool counted;		 /* under MAXPERIP, as addr */
 	struct net_addr addr;	 /* the client's */
 	struct proxied *proxied; /* what the load balancer said that it came by; or NULL */
