@@ -116,6 +116,7 @@ void inetd_run(const struct settings *set, int fd, const struct inetd_opts *o)
 {
 	struct buf b = BUF_INIT, store = BUF_INIT;
 	struct link_msg m;
+	struct str why;
 	struct wire w;
 	struct err e;
 	int frontend;
@@ -133,6 +134,7 @@ void inetd_run(const struct settings *set, int fd, const struct inetd_opts *o)
 	if (m.type == INLET_TAKEN)
 		exit(0);
 	w = wire_reader(m.body);
-	err_set(&e, 0, "%.*s", STR_ARG(wire_get_str(&w, sizeof(e.text))));
+	why = wire_get_str(&w, sizeof(e.text));
+	err_set(&e, 0, "%.*s", STR_ARG(why));
 	refuse(fd, o, e.text);
 }

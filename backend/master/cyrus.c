@@ -196,8 +196,11 @@ static void adjust(struct cyrus *y, struct child *p, struct session *s)
 	if (wanted)
 		fd = open_log(y, s->user->name, p, s->conn);
 	wire_u32(&b, s->conn);
-	if (!wanted || fd >= 0)
+	if (!wanted || fd >= 0) {
 		(void)link_send(p->chan, SESSION_TELEMETRY, buf_str(&b), &fd, fd >= 0);
+		LOG(L_INFO, wanted ? "telemetry-begins" : "telemetry-ends", L_S("user", s->user->name),
+		    L_C("session", s->id), L_I("imapd", p->pid), L_U("conn", s->conn));
+	}
 	buf_deinit(&b);
 	if (fd >= 0)
 		close(fd);
@@ -224,9 +227,15 @@ int cyrus_log_of(struct child *p, const struct login *g)
 {
 	struct cyrus *y = p->m->cyrus;
 
+	int fd;
+
 	if (!y || !is_logged(y, g->record.user))
 		return -1;
-	return open_log(y, g->record.user, p, g->conn);
+	fd = open_log(y, g->record.user, p, g->conn);
+	if (fd >= 0)
+		LOG(L_INFO, "telemetry-begins", L_S("user", g->record.user),
+		    L_S("session", g->facts.session), L_I("imapd", p->pid), L_U("conn", g->conn));
+	return fd;
 }
 
 void cyrus_begun(struct child *p, struct session *s)
