@@ -119,7 +119,8 @@ static void on_peer(void *ctx, int events)
 	if (fd < 0)
 		return;
 	if ((uid != 0 && uid != geteuid()) || in->npeers >= PEERS_MAX) {
-		LOG(L_WARN, "inlet refused", L_U("uid", uid), L_I("pid", pid), L_U("peers", in->npeers));
+		LOG(L_WARN, "inlet refused", L_U("uid", uid), L_I("pid", pid),
+		    L_U("peers", in->npeers));
 		close(fd);
 		return;
 	}

@@ -69,7 +69,8 @@ static _Noreturn void refuse(int fd, const struct inetd_opts *o, const char *why
 {
 	LOG(L_ERROR, "client not passed on", L_C("error", why));
 	if (!o->tls)
-		(void)dprintf(fd, "* BYE [UNAVAILABLE] Temporary problem, please try again later.\r\n");
+		(void)dprintf(fd,
+			      "* BYE [UNAVAILABLE] Temporary problem, please try again later.\r\n");
 	exit(1);
 }
 
@@ -79,8 +80,8 @@ static bool is_loopback(int fd)
 	struct sock_addr local, peer = {.len = sizeof(peer.ss)};
 
 	sock_local(fd, &local);
-	return getpeername(fd, (struct sockaddr *)&peer.ss, &peer.len) == 0 && sock_loopback(&local) &&
-	       sock_loopback(&peer);
+	return getpeername(fd, (struct sockaddr *)&peer.ss, &peer.len) == 0 &&
+	       sock_loopback(&local) && sock_loopback(&peer);
 }
 
 static void check_socket(int fd, const struct inetd_opts *o)
@@ -92,7 +93,8 @@ static void check_socket(int fd, const struct inetd_opts *o)
 	(void)getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &nl);
 	if (type != SOCK_STREAM || listens) {
 		LOG(L_ERROR, "client not passed on",
-		    L_C("error", "a connected TCP socket is wanted: nowait in inetd.conf, Accept=yes for systemd"));
+		    L_C("error",
+			"a connected TCP socket is wanted: nowait in inetd.conf, Accept=yes for systemd"));
 		exit(1);
 	}
 	if (o->nocheck && !is_loopback(fd))
@@ -130,7 +132,8 @@ void inetd_run(const struct settings *set, int fd, const struct inetd_opts *o)
 	wire_u32(&b, o->ssf);
 	if (link_send_blocking(frontend, INLET_CLIENT, buf_str(&b), &fd, 1) < 0 ||
 	    link_recv_blocking(frontend, &store, &m, ANSWER_MS) != 1)
-		refuse(fd, o, "the front end doesn't answer; RUNDIR's frontend.in is for root and its own user");
+		refuse(fd, o,
+		       "the front end doesn't answer; RUNDIR's frontend.in is for root and its own user");
 	if (m.type == INLET_TAKEN)
 		exit(0);
 	w = wire_reader(m.body);

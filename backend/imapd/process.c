@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include "backend/imapd/shell.h"
+#include "backend/imapd/telemetry.h"
 #include "backend/store/store.h"
 #include "common/base/log.h"
 #include "common/io/link.h"
@@ -14,6 +15,8 @@
 #define TIDY_MS 2000 /* after logins and logouts: free pages go back to the kernel */
 #define NOTIFY_RETRY_MS 8000
 #define LINGER_FOR_EVER 4294967295U
+#define FLUSH_MS 10
+#define FLUSHES_MAX 50
 #define STATE_MS 1000 /* what posthousectl who shows may be so old; short sessions tell nothing */
 
 /* A client's state that the master hasn't heard of. */
@@ -35,6 +38,8 @@ struct process {
 	bool closing; /* store_close is under way */
 	int status;
 	struct loop_timer *linger;
+	struct loop_timer *flush;
+	unsigned flushes;
 	struct loop_timer *deadline;
 	struct loop_timer *tidy;
 	struct loop_timer *state;
@@ -73,6 +78,17 @@ static void refuse(struct process *p, uint16_t type, uint32_t conn, const char *
 
 /* ---- going ------------------------------------------------------------------------------------ */
 
+/* The last lines of telemetry, if the disk takes them now. */
+static void on_flush(void *ctx)
+{
+	struct process *p = ctx;
+
+	if (telemetry_writing() && p->flushes++ < FLUSHES_MAX)
+		loop_timer_set(p->flush, FLUSH_MS);
+	else
+		loop_stop(p->im.loop);
+}
+
 static void on_closed(void *ctx, const struct store_result *r)
 {
 	struct process *p = ctx;
@@ -80,7 +96,7 @@ static void on_closed(void *ctx, const struct store_result *r)
 	if (r->code != STORE_OK)
 		LOG(L_WARN, "store-close", L_S("user", p->im.record->user),
 		    L_C("error", r->err.text));
-	loop_stop(p->im.loop);
+	on_flush(p);
 }
 
 static void leave(struct process *p)
@@ -445,6 +461,7 @@ int process_run(const struct process_opts *o)
 	list_init(&p.im.clients);
 	p.im.jobs = jobs_new(l, (unsigned)o->set->io_threads);
 	p.linger = loop_timer_new(l, on_linger, &p);
+	p.flush = loop_timer_new(l, on_flush, &p);
 	p.deadline = loop_timer_new(l, on_deadline, &p);
 	p.tidy = loop_timer_new(l, on_tidy, &p);
 	p.notify = loop_timer_new(l, shell_notify, &p);

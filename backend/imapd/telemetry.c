@@ -19,6 +19,8 @@ struct telemetry {
 	int error;	    /* errno, of the job */
 };
 
+static unsigned writing;
+
 static void write_all(struct job *j)
 {
 	struct telemetry *t = container_of(j, struct telemetry, job);
@@ -51,6 +53,7 @@ static void written(struct job *j)
 	struct telemetry *t = container_of(j, struct telemetry, job);
 
 	t->busy = false;
+	writing--;
 	buf_deinit(&t->writing);
 	if (t->error) {
 		LOG(L_WARN, "telemetry-stopped", L_C("error", strerror(t->error)));
@@ -68,6 +71,7 @@ static void submit(struct telemetry *t)
 {
 	buf_move(&t->writing, &t->pending);
 	t->busy = true;
+	writing++;
 	jobs_submit(t->jobs, &t->job);
 }
 
@@ -119,6 +123,11 @@ void telemetry_put(struct telemetry *t, bool out, struct str bytes)
 	buf_deinit(&mark);
 	if (!t->busy)
 		submit(t);
+}
+
+unsigned telemetry_writing(void)
+{
+	return writing;
 }
 
 void telemetry_free(struct telemetry **tp)

@@ -14,4 +14,6 @@ struct telemetry;
 struct telemetry *telemetry_new(struct jobs *js, int fd, const char *user, uint64_t max);
 void telemetry_put(struct telemetry *t, bool out, struct str bytes);
 /* What was put is still written. */
+/* Files of this process to which something is still to be written. */
+unsigned telemetry_writing(void);
 void telemetry_free(struct telemetry **t);

@@ -15,7 +15,7 @@ enum {
 	TICK_MS = 1000,
 	NAMES_MAX = 10000, /* of log/ */
 	FILES_MAX = 1000,  /* of one session, if its directory comes and goes */
-	SETTLED_S = 2,	   /* a directory changed so long ago has another time when it changes again */
+	SETTLED_S = 2, /* a directory changed so long ago has another time when it changes again */
 };
 
 struct cyrus {
@@ -94,9 +94,11 @@ static int open_file(int dir, const char *name, uint32_t uid, struct err *e)
 	if (fstat(dir, &st) < 0)
 		return err_sys(e, "can't look at log/");
 	if (st.st_uid != 0 && st.st_uid != geteuid() && st.st_uid != uid)
-		return err_set(e, 0, "its directory belongs to uid %u, neither to root nor to the account",
-			       st.st_uid);
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+		return err_set(
+			e, 0, "its directory belongs to uid %u, neither to root nor to the account",
+			st.st_uid);
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
 	if (fd >= 0 && st.st_uid != geteuid() && fchown(fd, st.st_uid, st.st_gid) < 0) {
 		err_sys(e, "%s", name);
 		close(fd);
@@ -176,7 +178,8 @@ static bool look_at_names(struct cyrus *y)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return was;
 	if (was && st.st_ino == y->ino && st.st_mtim.tv_sec == y->changed.tv_sec &&
-	    st.st_mtim.tv_nsec == y->changed.tv_nsec && st.st_mtim.tv_sec + SETTLED_S < clock_wall_s())
+	    st.st_mtim.tv_nsec == y->changed.tv_nsec &&
+	    st.st_mtim.tv_sec + SETTLED_S < clock_wall_s())
 		return false;
 	y->ino = st.st_ino;
 	y->changed = st.st_mtim;
@@ -198,8 +201,9 @@ static void adjust(struct cyrus *y, struct child *p, struct session *s)
 	wire_u32(&b, s->conn);
 	if (!wanted || fd >= 0) {
 		(void)link_send(p->chan, SESSION_TELEMETRY, buf_str(&b), &fd, fd >= 0);
-		LOG(L_INFO, wanted ? "telemetry-begins" : "telemetry-ends", L_S("user", s->user->name),
-		    L_C("session", s->id), L_I("imapd", p->pid), L_U("conn", s->conn));
+		LOG(L_INFO, wanted ? "telemetry-begins" : "telemetry-ends",
+		    L_S("user", s->user->name), L_C("session", s->id), L_I("imapd", p->pid),
+		    L_U("conn", s->conn));
 	}
 	buf_deinit(&b);
 	if (fd >= 0)

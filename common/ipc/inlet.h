@@ -8,7 +8,8 @@
 #include "common/ipc/wire.h"
 
 enum inlet_msg {
-	INLET_CLIENT = 1,  /* imapd -> frontend, u8 tls (from the first byte, -s), u8 nocheck (-N), u32 ssf (-p);
+	INLET_CLIENT =
+		1, /* imapd -> frontend, u8 tls (from the first byte, -s), u8 nocheck (-N), u32 ssf (-p);
 			    * 1 fd: a connected TCP socket */
 	INLET_TAKEN = 2,   /* frontend -> imapd, empty */
 	INLET_REFUSED = 3, /* frontend -> imapd, text for the log */

@@ -48,7 +48,8 @@ char **cyrusopts(int *argc, char **argv, const struct cyrusopt *o, size_t n, con
 			continue;
 		}
 		if (opt) {
-			fprintf(stderr, wants ? "%s: -%c needs a value\n" : "%s: -%c takes no value\n",
+			fprintf(stderr,
+				wants ? "%s: -%c needs a value\n" : "%s: -%c takes no value\n",
 				program, opt->letter);
 			exit(1);
 		}

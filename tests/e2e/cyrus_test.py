@@ -430,7 +430,7 @@ def test_telemetry_from_the_first_command(cyrus, config):
                 c.closed()
             return b"b CREATE INBOX.first\r\nc LOGOUT" in content(path)
         wait_for("pipelined commands", seen)
-        text = content(path)
+        text = wait_for("the rest", lambda: b"c OK" in content(path) and content(path))
         assert b"LOGIN demo" not in text and b"a OK [CAPABILITY" in text and b"* BYE" in text
         sessions = len(os.listdir(path))
         with Imap(cyrus.port) as a, Imap(cyrus.port) as b:

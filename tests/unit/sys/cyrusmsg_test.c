@@ -50,7 +50,7 @@ static void test_lines(void **state)
 		{{"back at noon  \r\nmore\n", 21}, "back at noon"},
 		{{"[[ [x] y\n", 9}, "x] y"},
 		{{"a\0b\n", 4}, "a"},
-		{{"\xff\x1b\t!\n", 5}, "???!"},
+		{{"\xff\x1b\t.\n", 5}, "???."},
 	};
 	struct cyrusmsg m = {.shutdown = ""};
 
