@@ -13,6 +13,7 @@ struct telemetry {
 	struct job job;
 	int fd;
 	bool busy, gone, lost;
+	bool muted;    /* the client gave a login command, perhaps with a password */
 	uint64_t left; /* bytes that the file may still get */
 	struct buf pending;
 	struct buf writing; /* the job's while busy */
@@ -104,12 +105,46 @@ struct telemetry *telemetry_new(struct jobs *js, int fd, const char *user, uint6
 	return t;
 }
 
+/* Where a line begins "tag LOGIN" or "tag AUTHENTICATE"; at the end if none does. */
+static size_t find_login(struct str s)
+{
+	struct str rest = s;
+
+	while (rest.p) {
+		struct str line = str_split(&rest, '\n'), words = line;
+
+		str_split(&words, ' ');
+		if (words.p &&
+		    (str_istarts(words, STR("LOGIN ")) || str_istarts(words, STR("AUTHENTICATE "))))
+			return (size_t)(line.p - s.p);
+	}
+	return s.n;
+}
+
+/* Nobody logs in twice; but who tries must not find the password here. What the client sends is left
+ * out from there on, until the command has its answer. True: nothing is to be written. */
+static bool mute(struct telemetry *t, bool out, struct str *bytes)
+{
+	size_t keep;
+
+	if (out) {
+		t->muted = t->muted && (bytes->p[0] == '+' || bytes->p[0] == '*');
+		return false;
+	}
+	if (t->muted)
+		return true;
+	keep = find_login(*bytes);
+	t->muted = keep < bytes->n;
+	bytes->n = keep;
+	return keep == 0;
+}
+
 void telemetry_put(struct telemetry *t, bool out, struct str bytes)
 {
 	struct buf mark = BUF_INIT;
 	char sign = out ? '>' : '<';
 
-	if (!bytes.n || !t->left)
+	if (!bytes.n || !t->left || mute(t, out, &bytes))
 		return;
 	if (t->pending.n + bytes.n > PENDING_MAX) {
 		t->lost = true;

@@ -2,6 +2,7 @@
 /*
  * telemetry: what one connection sends and gets, in a file of Cyrus's form: a line with the user and
  * the date, then "<seconds<" before what the client sent and ">seconds>" before what it got. It is
+ * The arguments of a LOGIN that comes too late are left out. It is
  * written on the I/O threads; what a slow disk can't take is left out, and said to be.
  */
 #pragma once

@@ -432,6 +432,15 @@ def test_telemetry_from_the_first_command(cyrus, config):
         wait_for("pipelined commands", seen)
         text = wait_for("the rest", lambda: b"c OK" in content(path) and content(path))
         assert b"LOGIN demo" not in text and b"a OK [CAPABILITY" in text and b"* BYE" in text
+        with Imap(cyrus.port) as c:
+            c.send("a LOGIN demo demo\r\nb LOGIN demo secret1\r\nc LOGIN demo {7+}\r\nsecret2\r\n")
+            assert c.read_line().startswith(b"a OK") and c.read_line().startswith(b"b BAD")
+            assert c.read_line().startswith(b"c BAD")
+            assert c.cmd("authenticate PLAIN c2VjcmV0Mw==").status == "BAD"
+            assert c.cmd("LOGIN demo secret4").status == "BAD"
+            c.ok("CREATE INBOX.later")
+            text = wait_for("the last", lambda: b"later" in content(path) and content(path))
+            assert b"secret" not in text and b"c2VjcmV0Mw" not in text and b"b BAD" in text and b"c BAD" in text
         sessions = len(os.listdir(path))
         with Imap(cyrus.port) as a, Imap(cyrus.port) as b:
             a.login()
