@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import socket
 import subprocess
 
@@ -10,7 +11,7 @@ import pytest
 
 from lib.imap import Imap
 from lib.inetd import Inetd
-from lib.server import BIN, MAIL_UID, ROOT, Server, wait_for
+from lib.server import BIN, MAIL_UID, ROOT, Server, free_port, wait_for
 from lib.shell import Shell
 
 LINE = 'imap cmd="imapd %s" listen="imap" prefork=0'
@@ -270,6 +271,29 @@ def test_service_as_another_user_is_not_heard(cyrus):
     os.chmod(conf, 0o644)
     with Inetd(LINE % "", conf, prefix=as_nobody) as i, Imap(i.port) as c:
         assert c.greeting.startswith(b"* BYE [UNAVAILABLE]")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-socket-activate"), reason="no systemd here")
+@pytest.mark.parametrize("how", [["--inetd"], []])
+def test_systemd(cyrus, how):
+    """Accept=yes, with the socket as standard input or as descriptor 3."""
+    port = free_port()
+    process = subprocess.Popen(["systemd-socket-activate", *how, "--accept", "--listen=127.0.0.1:%d" % port,
+                                "--setenv=ASAN_OPTIONS=detect_leaks=0", os.path.join(BIN, "imapd"), "-C", cyrus.conf],
+                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for("systemd", lambda: not connection_refused(port))
+        with Imap(port) as c:
+            c.login()
+            c.ok("SELECT INBOX")
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def connection_refused(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) != 0
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])

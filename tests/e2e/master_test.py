@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """authzid and master users (O7), allow_nets (O41), accounts that have ended."""
 import base64
+import os
+import ssl
 
 import pytest
 
 from lib.front import Front
+from lib.idp import Idp, Key
+from lib.imap import Imap
+from lib.pki import Authority
+from lib.sasl import Dialogue, Scram
 
 USERS = [
     "ann", "bob@example.com:{PLAIN}bob::::::", "root1", "root2:{PLAIN}root2::::::master=1",
@@ -103,3 +109,62 @@ def test_off_by_default():
     with Front(users=["ann", "root1", "a*b"], DEFAULTOPTIONS='"master=1"', LOGIN_FAILURE_DELAY=0).running() as front:
         assert plain(front, "ann", "root1", "root1").startswith(DENIED)
         assert command(front, "ann*root1", "root1") == WRONG and command(front, "a*b", "a*b") == "a*b"
+
+
+# ---- the other mechanisms that have an authorization identity ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory):
+    ca = Authority(str(tmp_path_factory.mktemp("ca")))
+    for user in ("ann", "root1", "root2"):
+        ca.issue(user, "/CN=" + user)
+    with Idp([Key("k", "ES256")]) as idp, Front(
+            users=USERS, MASTER_USERS="root1", LOGIN_FAILURE_DELAY=0, LOGIN_FAILURE_MAX=1000, LOGIN_PENALTY_FREE=100000,
+            TLS_VERIFYPEER="PEER", TLS_TRUSTCERTS=ca.cert, TLS_EXTERNAL="cn", OAUTH_JWKS_URL=idp.url + "/jwks",
+            OAUTH_AUDIENCE="imap").running() as front:
+        yield front, ca, idp
+
+
+def outcome(front, client, status, text):
+    client.close()
+    return front.backend.given[-1].record["user"] if status == "OK" else text
+
+
+def by_certificate(front, ca, user, target):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(os.path.join(ca.dir, user + ".pem"))
+    c = Imap(front.sslport, greeting=False)
+    c.sock = context.wrap_socket(c.sock)
+    c.read_line()
+    reply = c.cmd("AUTHENTICATE EXTERNAL " + base64.b64encode(target.encode()).decode())
+    return outcome(front, c, reply.status, reply.text)
+
+
+def test_masters_by_certificate(proven):
+    """Only those that the settings name: not those whose account says so."""
+    front, ca, _ = proven
+    assert by_certificate(front, ca, "root1", "ann") == "ann"
+    assert by_certificate(front, ca, "root2", "ann") == DENIED + " This account may not act for others."
+    assert by_certificate(front, ca, "ann", "root1") == DENIED + " This account may not act for others."
+    assert by_certificate(front, ca, "ann", "ann") == "ann"
+
+
+def test_masters_by_scram(proven):
+    front = proven[0]
+    for master, password, wanted in (("root1", "root1", "ann"), ("root2", "root2", "ann"), ("near", "near", DENIED),
+                                     ("root1", "wrong", WRONG)):
+        c = front.client()
+        status, text = Scram("SCRAM-SHA-256", master, password, authzid="ann").run(c)
+        assert outcome(front, c, status, text).startswith(wanted)
+
+
+def test_masters_by_token(proven):
+    front, _, idp = proven
+    for user, wanted in (("root1", "ann"), ("root2", "ann"), ("near", DENIED), ("nobody", WRONG)):
+        c = front.client()
+        d = Dialogue(c, "OAUTHBEARER", "n,a=ann,\1auth=Bearer %s\1\1" % idp.token(user))
+        if d.challenge() is not None:
+            d.send("\1")
+        assert outcome(front, c, *d.end()).startswith(wanted)

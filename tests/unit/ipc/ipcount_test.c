@@ -155,6 +155,7 @@ static void never_too_many(void **state)
 	struct net_addr a = ip("192.0.2.1");
 	struct racer r[WORKERS];
 	pthread_t t[WORKERS];
+	unsigned got = 0;
 
 	for (size_t i = 0; i < WORKERS; i++) {
 		r[i] = (struct racer){h->c[i], &a, 0, 0};
@@ -163,8 +164,9 @@ static void never_too_many(void **state)
 	for (size_t i = 0; i < WORKERS; i++) {
 		pthread_join(t[i], NULL);
 		assert_in_range(r[i].most, 0, MAX);
-		assert_int_not_equal(r[i].got, 0);
+		got += r[i].got;
 	}
+	assert_int_not_equal(got, 0); /* all in all: who comes in is up to the scheduler */
 	assert_int_equal(ipcount_sum(h->c[0], &a), 0);
 	host_free(h);
 }
