@@ -136,11 +136,14 @@ def test_process_is_replaced_after_its_uses(server):
         first = pids()
         c.ok("LOGOUT")
     assert len(first) == 1
-    with login() as a, login() as b:
-        a.ok("LOGOUT")
-        b.ok("NOOP")
-        assert pids() == first, "it is replaced when idle, not before"
-        b.ok("LOGOUT")
+    with login() as c:
+        assert pids() == first
+        c.ok("LOGOUT")
+        assert c.closed()
+    with login() as c:
+        assert pids() == first, "the third is its own, too"
+        c.ok("NOOP")
+        c.ok("LOGOUT")
     wait_for("its end", lambda: not pids())
     with login():
         assert pids() and pids() != first
