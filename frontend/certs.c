@@ -430,7 +430,9 @@ int certs_open(struct frontend *f, struct err *e)
 	c = cert_new(f, "", "");
 	if (load(c, e)) {
 		if (wants_tls(f))
-			return -1;
+			return err_in(e, e->code == ENOENT
+						 ? "TLS_CERTFILE (posthousectl mkcert makes one)"
+						 : "TLS_CERTFILE, TLS_PRIVATE_KEYFILE");
 		/* STARTTLS alone can come later, with the file. */
 		LOG(L_WARN, "no certificate, no STARTTLS", L_C("error", e->text));
 	} else {
