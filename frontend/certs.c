@@ -400,6 +400,11 @@ static bool wants_tls(const struct frontend *f)
 	return false;
 }
 
+bool certs_there(void)
+{
+	return store.all.n && store.all.a[0]->good;
+}
+
 static char *directory_of(const char *path, const char **base)
 {
 	const char *slash = strrchr(path, '/');

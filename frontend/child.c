@@ -199,6 +199,7 @@ static void equip_worker(struct child *c)
 
 	/* What says whom to refuse, and with which certificate, comes before what lets them in. */
 	child_send_access(c);
+	notice_send(c);
 	send_ipcounts(c);
 	tickets_send(c);
 	trust_send(c);

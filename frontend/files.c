@@ -129,6 +129,7 @@ int files_open(struct frontend *f, struct err *e)
 	f->access = (struct watched){.path = f->set->imapaccessfile, .fd = -1};
 	if (accounts_open(f, e) < 0)
 		return -1;
+	notice_look(f);
 	if (look_access(f, true, e) < 0)
 		return err_in(e, "IMAPACCESSFILE");
 	return certs_open(f, e) || trust_open(f, e) || tickets_open(f, e) ? -1 : 0;
@@ -159,6 +160,7 @@ static void look_again_at_access(struct frontend *f, bool force)
 
 void files_look(struct frontend *f, bool force)
 {
+	notice_look(f);
 	certs_look(f, force);
 	trust_look(f, force);
 	tickets_look(f, force);

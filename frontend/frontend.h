@@ -111,6 +111,15 @@ void certs_look(struct frontend *f, bool force);
 void certs_send(struct child *worker); /* all of them */
 void certs_tell_authd(struct frontend *f);
 
+bool certs_there(void); /* there is a default certificate */
+
+/* notice.c: what CYRUS_DIR's msg/ says to new clients. */
+void notice_look(struct frontend *f);
+void notice_send(struct child *worker);
+
+/* inlet.c */
+int inlet_open(struct frontend *f, struct err *e);
+
 /* trust.c: what client certificates are checked against; and whether OpenSSL takes the TLS settings. */
 int trust_open(struct frontend *f, struct err *e);
 void trust_look(struct frontend *f, bool force);

@@ -10,8 +10,10 @@
 #include "common/imap/caps.h"
 #include "common/io/netlist.h"
 #include "common/ipc/ipcount.h"
+#include "common/sys/cyrusopts.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
+#include "common/sys/proc.h"
 #include "common/sys/sdnotify.h"
 #include "frontend/frontend.h"
 
@@ -190,6 +192,8 @@ static void prepare(struct frontend *f)
 	    check_id("MAIL_GID", f->set->mail_gid, &e) || files_open(f, &e) || authd_check(&e))
 		fail("settings", &e);
 	warn_of_capabilities(f->set);
+	if (!f->set->auth_password_check)
+		LOG(L_WARN, "ALERT: passwords are not checked", L_C("setting", "AUTH_PASSWORD_CHECK"));
 }
 
 static void open_worker(struct frontend *f, unsigned i)
@@ -223,6 +227,8 @@ static void open_for_business(struct frontend *f)
 	f->control = control_server_new(f->loop, f->set->rundir, "frontend", on_request, f, &e);
 	if (!f->control)
 		fail("control", &e);
+	if (inlet_open(f, &e))
+		fail("inlet", &e);
 	f->tick = loop_timer_new(f->loop, on_tick, f);
 	loop_timer_set(f->tick, TICK_MS);
 	f->stop_timer = loop_timer_new(f->loop, on_stop_late, f);
@@ -236,7 +242,18 @@ int main(int argc, char **argv)
 {
 	static struct settings set;
 	static struct frontend f = {.set = &set, .rundir = -1};
-	enum main_mode mode = main_init(argc, argv, "frontend", &set);
+	static const struct cyrusopt opts[] = {{'s', "PORT=", NULL},
+					       {'N', "AUTH_PASSWORD_CHECK=0", NULL},
+					       {'p', "EXTERNAL_SSF", NULL}};
+	int nargs = argc;
+	char **args = cyrusopts(&nargs, argv, opts, ARRAY_LEN(opts), "frontend");
+	enum main_mode mode;
+
+	main_help_more("  -s                PORT= : TLS from the first byte only\n"
+		       "  -N                AUTH_PASSWORD_CHECK=0: any password is right; loopback only\n"
+		       "  -p SSF            EXTERNAL_SSF, as with Cyrus's imapd\n");
+	mode = main_init(nargs, args, "frontend", &set);
+	proc_title_init(argc, argv); /* main_init saw a copy of it */
 
 	prepare(&f);
 	if (mode == MAIN_CHECK) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include "common/io/netlist.h"
 #include "frontend/frontend.h"
 
@@ -65,6 +66,24 @@ static int check_trusted(const struct frontend *f, struct err *e)
 	return 0;
 }
 
+/* AUTH_PASSWORD_CHECK=0 is for a host that talks to itself. */
+static int check_loopback(const struct frontend *f, struct err *e)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	for (size_t i = 0; i < f->nports && !f->set->auth_password_check; i++) {
+		const char *host = f->ports[i].host;
+
+		if (!(inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127) &&
+		    !(inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6)))
+			return err_set(e, 0,
+				       "AUTH_PASSWORD_CHECK=0 (-N) is for loopback addresses only: port %u would be "
+				       "served on %s", f->ports[i].number, strcmp(host, "0") ? host : "all addresses");
+	}
+	return 0;
+}
+
 int ports_read(struct frontend *f, struct err *e)
 {
 	const struct settings *s = f->set;
@@ -73,7 +92,7 @@ int ports_read(struct frontend *f, struct err *e)
 	    add_list(f, "SSLPORT", s->sslport, s->ssladdress, true, false, e) ||
 	    add_list(f, "PROXY_PORT", s->proxy_port, s->address, false, true, e) ||
 	    add_list(f, "PROXY_SSLPORT", s->proxy_sslport, s->ssladdress, true, true, e) ||
-	    check_trusted(f, e))
+	    check_trusted(f, e) || check_loopback(f, e))
 		return -1;
 	return f->nports ? 0
 			 : err_set(e, 0,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "backend/imapd/box/view.h"
 #include "backend/imapd/cmdrun.h"
+#include "backend/imapd/telemetry.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/config/listener.h"
@@ -82,6 +83,7 @@ static void client_free(struct client *c)
 	loop_timer_free(&c->timer);
 	loop_defer_free(&c->turn);
 	conn_free(&c->conn);
+	telemetry_free(&c->telemetry);
 	free(c->user);
 	free(c->session);
 	free(c->rip);
@@ -118,6 +120,21 @@ void client_kick(struct client *c, const char *text)
 		return;
 	c->ended = "KICKED";
 	say_bye(c, text);
+}
+
+static void on_bytes(void *ctx, bool out, struct str bytes)
+{
+	telemetry_put(((struct client *)ctx)->telemetry, out, bytes);
+}
+
+void client_telemetry(struct client *c, int fd)
+{
+	telemetry_free(&c->telemetry);
+	if (fd >= 0) {
+		c->telemetry = telemetry_new(c->im->jobs, fd, c->user, c->im->set->telemetry_max);
+		telemetry_put(c->telemetry, false, conn_in(c->conn)); /* nothing of it has been run */
+	}
+	conn_set_tap(c->conn, fd >= 0 ? on_bytes : NULL);
 }
 
 struct client *client_find(struct imapd *im, uint32_t conn)
@@ -223,6 +240,8 @@ void client_enable(struct client *c, bool qresync)
 void client_idle(struct client *c, bool on)
 {
 	c->idle = on;
+	if (on && c->bye)
+		loop_defer_set(c->turn);
 	tell_state(c);
 }
 

@@ -12,6 +12,7 @@ struct cmd;
 struct view;
 struct imap_parser;
 struct loop_timer;
+struct telemetry;
 struct loop_defer;
 
 enum client_state {
@@ -38,6 +39,7 @@ struct client {
 	uint64_t since_ms, input_ms;
 	uint64_t headers, bodies;    /* bytes that FETCH answered from files, for the log */
 	unsigned bad;                /* bad commands in a row */
+	struct telemetry *telemetry; /* or NULL */
 	bool tls, id_logged, poll_logged, idle, eof, running;
 	bool condstore, qresync;     /* enabled, RFC 7162 */
 };

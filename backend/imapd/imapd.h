@@ -47,5 +47,7 @@ struct client *client_new(struct imapd *im, const struct client_start *s);
 void client_bye(struct client *c, const char *text);
 /* The command at hand is dropped, "* BYE text" and the connection is closed, at once. */
 void client_kick(struct client *c, const char *text);
+/* The connection's protocol goes into this file from now on; -1: no more. Owned by the callee. */
+void client_telemetry(struct client *c, int fd);
 struct client *client_find(struct imapd *im, uint32_t conn); /* or NULL */
 void client_bye_all(struct imapd *im, const char *text);

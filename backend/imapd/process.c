@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include "backend/imapd/outbox.h"
 #include "backend/imapd/shell.h"
+#include "backend/imapd/telemetry.h"
 #include "backend/store/store.h"
 #include "common/base/log.h"
 #include "common/io/link.h"
@@ -15,6 +16,9 @@
 #define SHUTDOWN_MS 4000
 #define TIDY_MS 2000 /* after logins and logouts: free pages go back to the kernel */
 #define NOTIFY_RETRY_MS 8000
+#define LINGER_FOR_EVER 4294967295U
+#define FLUSH_MS 10
+#define FLUSHES_MAX 50
 #define STATE_MS 1000 /* what posthousectl who shows may be so old; short sessions tell nothing */
 
 /* A client's state that the master hasn't heard of. */
@@ -32,9 +36,12 @@ struct process {
 	unsigned nclients; /* for which on_client_end has not come */
 	bool ready;
 	bool asked;   /* LEAVE without its answer */
+	uint64_t uses; /* connections that it has had */
 	bool closing; /* store_close is under way */
 	int status;
 	struct loop_timer *linger;
+	struct loop_timer *flush;
+	unsigned flushes;
 	struct loop_timer *deadline;
 	struct loop_timer *tidy;
 	struct loop_timer *state;
@@ -73,6 +80,17 @@ static void refuse(struct process *p, uint16_t type, uint32_t conn, const char *
 
 /* ---- going ------------------------------------------------------------------------------------ */
 
+/* The last lines of telemetry, if the disk takes them now. */
+static void on_flush(void *ctx)
+{
+	struct process *p = ctx;
+
+	if (telemetry_writing() && p->flushes++ < FLUSHES_MAX)
+		loop_timer_set(p->flush, FLUSH_MS);
+	else
+		loop_stop(p->im.loop);
+}
+
 static void on_closed(void *ctx, const struct store_result *r)
 {
 	struct process *p = ctx;
@@ -80,7 +98,7 @@ static void on_closed(void *ctx, const struct store_result *r)
 	if (r->code != STORE_OK)
 		LOG(L_WARN, "store-close", L_S("user", p->im.record->user),
 		    L_C("error", r->err.text));
-	loop_stop(p->im.loop);
+	on_flush(p);
 }
 
 static void leave(struct process *p)
@@ -124,7 +142,12 @@ static void on_linger(void *ctx)
 
 static void start_lingering(struct process *p)
 {
-	loop_timer_set(p->linger, p->im.set->imapd_linger * 1000 + 1);
+	const struct settings *set = p->im.set;
+
+	if (set->imapd_uses && p->uses >= set->imapd_uses)
+		loop_timer_set(p->linger, 1);
+	else if (set->imapd_linger != LINGER_FOR_EVER)
+		loop_timer_set(p->linger, set->imapd_linger * 1000 + 1);
 }
 
 /* The heap has grown with the last login and command; most of it is free again. */
@@ -214,8 +237,9 @@ static int on_conn(struct process *p, struct link_msg *m)
 {
 	struct session_conn c;
 	struct client_start s;
+	struct client *client;
 
-	if (m->nfds != 1 || !session_conn_get(m->body, &c) || !p->ready)
+	if (m->nfds < 1 || m->nfds > 2 || !session_conn_get(m->body, &c) || !p->ready)
 		return -1;
 	/* The master's word is checked against what this process is (B30). */
 	if (c.dev != p->o->dev || c.ino != p->o->ino || c.user.n == 0 || c.tag.n == 0) {
@@ -241,10 +265,15 @@ static int on_conn(struct process *p, struct link_msg *m)
 				  .unread = c.unread};
 	m->fds[0] = -1;
 	p->nclients++;
+	p->uses++;
 	p->asked = false; /* the master denies it */
 	loop_timer_stop(p->linger);
 	loop_timer_set(p->tidy, TIDY_MS);
-	(void)client_new(&p->im, &s);
+	client = client_new(&p->im, &s);
+	if (m->nfds == 2) {
+		client_telemetry(client, m->fds[1]);
+		m->fds[1] = -1;
+	}
 	return 0;
 }
 
@@ -261,7 +290,7 @@ static int on_shutdown(struct process *p, struct str body)
 	return 0;
 }
 
-static int on_kick(struct process *p, struct str body)
+static int on_kick(struct process *p, struct str body, void (*end)(struct client *, const char *))
 {
 	struct wire w = wire_reader(body);
 	uint32_t conn = wire_get_u32(&w);
@@ -274,7 +303,21 @@ static int on_kick(struct process *p, struct str body)
 	snprintf(text, sizeof text, "%.*s", STR_ARG(s));
 	c = client_find(&p->im, conn);
 	if (c)
-		client_kick(c, text);
+		end(c, text);
+	return 0;
+}
+
+static int on_telemetry(struct process *p, struct link_msg *m)
+{
+	struct wire w = wire_reader(m->body);
+	struct client *c = client_find(&p->im, wire_get_u32(&w));
+
+	if (!wire_end(&w) || m->nfds > 1)
+		return -1;
+	if (c) {
+		client_telemetry(c, m->nfds ? m->fds[0] : -1);
+		m->fds[0] = -1;
+	}
 	return 0;
 }
 
@@ -323,7 +366,11 @@ static int on_msg(void *ctx, struct link_msg *m)
 	case SESSION_SHUTDOWN:
 		return m->nfds == 0 ? on_shutdown(p, m->body) : -1;
 	case SESSION_KICK:
-		return m->nfds == 0 ? on_kick(p, m->body) : -1;
+		return m->nfds == 0 ? on_kick(p, m->body, client_kick) : -1;
+	case SESSION_BYE:
+		return m->nfds == 0 ? on_kick(p, m->body, client_bye) : -1;
+	case SESSION_TELEMETRY:
+		return on_telemetry(p, m);
 	default:
 		return -1;
 	}
@@ -455,6 +502,7 @@ int process_run(const struct process_opts *o)
 	list_init(&p.im.clients);
 	p.im.jobs = jobs_new(l, (unsigned)o->set->io_threads);
 	p.linger = loop_timer_new(l, on_linger, &p);
+	p.flush = loop_timer_new(l, on_flush, &p);
 	p.deadline = loop_timer_new(l, on_deadline, &p);
 	p.tidy = loop_timer_new(l, on_tidy, &p);
 	p.notify = loop_timer_new(l, shell_notify, &p);

@@ -2,7 +2,6 @@
 #include "backend/imapd/shell.h"
 #include <fcntl.h>
 #include <pwd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include "backend/imapd/assign.h"
 #include "backend/imapd/keywords.h"
@@ -30,16 +29,6 @@ void shell_fatal(const char *why)
 		printf("* BYE [ALERT] Fatal error: %s\r\n", why);
 	fflush(stdout);
 	exit(1);
-}
-
-/* Whoever reaches stdin is logged in: it must be a pipe, a terminal, a local socket; never a port
- * that somebody put this program behind. */
-static bool is_network(int fd)
-{
-	struct sockaddr_storage ss;
-	socklen_t n = sizeof ss;
-
-	return getsockname(fd, (struct sockaddr *)&ss, &n) == 0 && ss.ss_family != AF_UNIX;
 }
 
 static const char *account_name(void)
@@ -172,8 +161,6 @@ void shell_run(const struct settings *set, const char *maildir, const struct tra
 	speaks_imap = !what;
 	if (what)
 		become_owner(maildir);
-	else if (is_network(STDIN_FILENO) || is_network(STDOUT_FILENO))
-		bye("imapd without its server has no login, and must not be put on a network socket.");
 	record = (struct user_record){.user = str_c(account_name()),
 				      .uid = geteuid(),
 				      .gid = getegid(),

@@ -41,6 +41,7 @@ static void session_begin(struct child *p, struct login *g)
 	s->user = g->user; /* its count goes over to the session */
 	s->since = clock_wall_s();
 	s->begun_ms = f->begun_ms;
+	s->telemetry = g->telemetry;
 	list_append(&p->sessions, &s->link);
 	p->nsessions++;
 	LOG(L_DEBUG, "login", L_S("user", g->record.user), L_S("session", f->session),
@@ -49,6 +50,7 @@ static void session_begin(struct child *p, struct login *g)
 	/* The news overtook the login on its way to imapd. */
 	if (kick_too_late(p->m, s->user->name, s->begun_ms))
 		kick_session(p, s, KICK_REVOKED);
+	cyrus_begun(p, s);
 }
 
 static void session_end(struct child *p, struct session *s)
@@ -450,11 +452,15 @@ int child_send_conn(struct child *p, struct login *g)
 				 .tag = g->tag,
 				 .verb = g->verb,
 				 .unread = g->unread};
+	int fds[2] = {g->fd, cyrus_log_of(p, g)};
 	int rc;
 
 	session_conn_put(&b, &c);
-	rc = p->chan ? link_send(p->chan, SESSION_CONN, buf_str(&b), &g->fd, 1) : -1;
+	rc = p->chan ? link_send(p->chan, SESSION_CONN, buf_str(&b), fds, fds[1] < 0 ? 1 : 2) : -1;
 	buf_wipe(&b);
+	g->telemetry = fds[1] >= 0;
+	if (fds[1] >= 0)
+		close(fds[1]);
 	if (rc < 0)
 		return -1;
 	g->sent = true;

@@ -12,6 +12,7 @@
 #include "backend/master/master.h"
 #include "common/base/log.h"
 #include "common/base/secret.h"
+#include "common/sys/cyrusopts.h"
 #include "common/sys/main.h"
 #include "common/sys/priv.h"
 #include "common/sys/proc.h"
@@ -197,6 +198,7 @@ static void open_for_business(struct master *m)
 	check_outbox(m->set);
 	m->notifier = notifier_new(m);
 	m->resolver = resolver_new(m);
+	m->cyrus = cyrus_new(m);
 	m->jobs = jobs_new(m->loop, RESOLVE_THREADS);
 	loop_on_child(m->loop, on_child, m);
 	loop_signal_new(m->loop, SIGTERM, on_stop, m);
@@ -217,11 +219,18 @@ int main(int argc, char **argv)
 {
 	static struct master m;
 	static struct settings set;
+	static const struct cyrusopt opts[] = {{'U', "IMAPD_USES", NULL},
+					       {'T', "IMAPD_LINGER", "4294967295"}};
+	int nargs = argc;
+	char **args = cyrusopts(&nargs, argv, opts, ARRAY_LEN(opts), "backend");
 
-	if (main_init(argc, argv, "backend", &set) == MAIN_CHECK) {
+	main_help_more("  -U USES           IMAPD_USES, as with Cyrus's imapd\n"
+		       "  -T SECONDS        IMAPD_LINGER; 0 means for ever, as with Cyrus's imapd\n");
+	if (main_init(nargs, args, "backend", &set) == MAIN_CHECK) {
 		printf("settings are valid\n");
 		return 0;
 	}
+	proc_title_init(argc, argv); /* main_init saw a copy of it */
 	m.set = &set;
 	list_init(&m.procs);
 	list_init(&m.crash_order);

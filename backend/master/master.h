@@ -20,6 +20,7 @@ struct pool;
 struct resolver;
 struct notifier;
 struct mailhouse;
+struct cyrus;
 
 struct counters {
 	uint64_t logins, refused, forged, spawned, crashed, retried;
@@ -40,6 +41,7 @@ struct master {
 	struct resolver *resolver;
 	struct notifier *notifier;
 	struct mailhouse *mailhouse; /* NULL: nobody needs the mailer */
+	struct cyrus *cyrus;   /* NULL: CYRUS_DIR is empty */
 	struct control_server *control;
 	struct hmap *stores;   /* dev, ino -> struct storent */
 	struct hmap *users;    /* name -> struct user_count */
@@ -78,6 +80,7 @@ struct login {
 	struct str tag, verb, unread;
 	struct user_count *user;
 	struct storent *store;     /* once resolved */
+	bool telemetry;            /* it was sent with a file for it */
 	bool sent;                 /* SESSION_CONN has been sent: imapd may have begun to talk */
 	unsigned tries;            /* imapds that ended before they took it */
 	struct loop_timer *deadline;
@@ -137,6 +140,7 @@ struct session {
 	const char *protocol, *id, *rip;
 	uint16_t rport;
 	bool tls, idle;
+	bool telemetry;    /* log/USER was there when we looked last */
 	int64_t since;
 	uint64_t begun_ms; /* session_facts.begun_ms */
 	char *folder;      /* or NULL */
@@ -203,6 +207,11 @@ void kick_request(struct master *m, struct control_client *who, const struct con
 void kick_session(struct child *p, const struct session *s, const char *text);
 /* The user was revoked after this login began (session_facts.begun_ms; 0: it doesn't say). */
 bool kick_too_late(const struct master *m, struct str user, uint64_t begun_ms);
+
+/* ---- cyrus.c ----------------------------------------------------------------------------------- */
+struct cyrus *cyrus_new(struct master *m);
+int cyrus_log_of(struct child *p, const struct login *g); /* its telemetry file, or -1 */
+void cyrus_begun(struct child *p, struct session *s);     /* a session, just now */
 
 /* ---- verbs.c ---------------------------------------------------------------------------------- */
 void verbs_request(void *ctx, struct control_client *who, const struct control_request *r);

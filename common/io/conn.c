@@ -13,6 +13,7 @@ struct conn {
 	struct loop *loop;
 	const struct conn_ops *ops;
 	void *ctx;
+	conn_tap_fn *tap;
 	struct conn_opts opts;
 	int in_fd, out_fd;
 	struct loop_io *in_io, *out_io; /* out_io: only where out_fd is another descriptor */
@@ -113,6 +114,8 @@ static void read_once(struct conn *c)
 	} while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		buf_put(&c->in, scratch, (size_t)n);
+		if (c->tap)
+			c->tap(c->ctx, false, str_mem(scratch, (size_t)n));
 		secret_zero(scratch, (size_t)n); /* logins pass here */
 		c->bytes_in += (uint64_t)n;
 		c->read_waits = LOOP_READ;
@@ -150,6 +153,8 @@ static void write_out(struct conn *c)
 		ssize_t n = c->top->write(c->top, buf_str(&c->out).p, c->out.n);
 
 		if (n > 0) {
+			if (c->tap)
+				c->tap(c->ctx, true, str_sub(buf_str(&c->out), 0, (size_t)n));
 			buf_consume(&c->out, (size_t)n);
 			c->bytes_out += (uint64_t)n;
 			c->progress_ms = loop_now(c->loop);
@@ -435,6 +440,11 @@ size_t conn_queued(const struct conn *c)
 }
 
 /* ---- facts --------------------------------------------------------------------------------- */
+
+void conn_set_tap(struct conn *c, conn_tap_fn *tap)
+{
+	c->tap = tap;
+}
 
 int conn_fd(const struct conn *c)
 {

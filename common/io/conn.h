@@ -70,6 +70,9 @@ size_t conn_queued(const struct conn *c);         /* bytes not yet taken by the 
 void conn_pause(struct conn *c, bool paused);
 /* Reads nothing more, writes what is queued for at most linger_ms, then on_end(CONN_EOF). */
 void conn_finish(struct conn *c, uint64_t linger_ms);
+/* Shows the owner what was read (out false) and what was written, as it passes; NULL: no more. */
+typedef void conn_tap_fn(void *ctx, bool out, struct str bytes);
+void conn_set_tap(struct conn *c, conn_tap_fn *tap);
 int conn_fd(const struct conn *c);
 uint64_t conn_bytes_in(const struct conn *c);
 uint64_t conn_bytes_out(const struct conn *c);

@@ -7,6 +7,7 @@
  *   link                                   header        made by
  *   frontend main  <-> login worker        supervise.h   socketpair at the start of the worker
  *   frontend main  <-> authd               supervise.h   socketpair at the start of authd
+ *   imapd by inetd -> frontend main        inlet.h       RUNDIR/frontend.in
  *   login worker   <-> authd               auth.h        pair made by frontend main, passed to both
  *   login worker   <-> backend master      handoff.h     RUNDIR/backend.sock, connected by frontend main
  *   backend master <-> zygote              spawn.h       socketpair at the start of the zygote

@@ -15,7 +15,7 @@ enum session_msg {
 				    * store lock, shared crash page (memfd), and, last, the notifyd link if there is one */
 	SESSION_READY = 2,         /* imapd -> master, empty: the store is open */
 	SESSION_FAILED = 3,        /* imapd -> master, session_failed: could not; it exits */
-	SESSION_CONN = 4,          /* master -> imapd, session_conn; 1 fd */
+	SESSION_CONN = 4,          /* master -> imapd, session_conn; 1 fd, or 2: then as SESSION_TELEMETRY */
 	SESSION_ACCEPTED = 5,      /* imapd -> master, u32 conn */
 	SESSION_REFUSED = 6,       /* imapd -> master, session_failed with conn */
 	SESSION_ENDED = 7,         /* imapd -> master, u32 conn: this connection is over */
@@ -30,6 +30,9 @@ enum session_msg {
 	SESSION_MAILER_WANTED = 20, /* imapd -> master, u32 conn: a link to the mailer, for one message of this
 				     * connection's account */
 	SESSION_MAILER = 21,        /* master -> imapd, u32 conn; 1 fd, or none: there is no mailer now */
+	SESSION_BYE = 40,          /* master -> imapd, u32 conn, text: say BYE with it after the command at hand */
+	SESSION_TELEMETRY = 41,    /* master -> imapd, u32 conn; 1 fd: the file into which the connection's protocol
+				    * goes from now on; none: stop that */
 };
 
 #define SESSION_OPAQUE_MAX 16384 /* bytes of session_assign.opaque */

@@ -37,6 +37,8 @@ enum sup_msg {
 		20, /* main -> login, 1 fd: IMAPACCESSFILE, open for reading; again when it changed */
 	SUP_IPCOUNT = 21, /* main -> login, u8 own, 2 x u64 key, own: 1 fd, else 1 to 4: tables of
 			       * connections per address (ipcount.h), its own and those of other workers */
+	SUP_CLIENT = 22, /* main -> login, u8 tls, u32 ssf, 1 fd: a client that somebody else accepted (inlet.h) */
+	SUP_NOTICE = 23, /* main -> login, str shutdown, str motd: what new clients are told; empty: nothing */
 	SUP_TICKET_KEYS = 30, /* main -> login, keys of session tickets, SUP_TICKET_KEY_LEN bytes each: the first
 			       * encrypts, all decrypt */
 	SUP_TRUST = 31,       /* main -> login, authd, 2 fds: memfds with the authorities of client certificates and

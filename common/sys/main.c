@@ -21,6 +21,7 @@ struct options {
 };
 
 static struct options opts;
+static const char *more_help = "";
 
 static const char help_text[] =
 	"  -C FILE           settings file (default " POSTHOUSE_SYSCONFDIR "/posthouse/posthouse.conf),\n"
@@ -88,7 +89,7 @@ static void parse_option(int c, const char *program)
 		printf("%s (Posthouse) %s\n", program, POSTHOUSE_VERSION);
 		exit(0);
 	case OPT_HELP:
-		printf("Usage: %s [options]\n%s", program, help_text);
+		printf("Usage: %s [options]\n%s%s", program, help_text, more_help);
 		exit(0);
 	default:
 		fprintf(stderr, "Try: %s --help\n", program);
@@ -170,6 +171,11 @@ enum main_mode main_init(int argc, char **argv, const char *program, struct sett
 		exit(fflush(stdout) == 0 ? 0 : 1);
 	}
 	return opts.check ? MAIN_CHECK : MAIN_RUN;
+}
+
+void main_help_more(const char *lines)
+{
+	more_help = lines;
 }
 
 const char *const *main_child_args(void)

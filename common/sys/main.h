@@ -19,6 +19,9 @@ enum main_mode {
  */
 enum main_mode main_init(int argc, char **argv, const char *program, struct settings *s);
 
+/* Lines that --help prints behind those of all programs; before main_init. */
+void main_help_more(const char *lines);
+
 /* The options that make a child program (proc_spawn) see the same settings; NULL-terminated. It
  * does not repeat warnings about them. */
 const char *const *main_child_args(void);

@@ -9,6 +9,7 @@ struct proxied;
 struct arrival { /* a client whose address is known */
 	int fd;
 	bool tls;	   /* from the first byte */
+	uint32_t ssf;	   /* of a layer outside of ours, as who accepted it says */
 	uint64_t since_ms; /* when it connected */
 	struct sock_addr peer, local;
 	struct proxied *proxied; /* it came by a load balancer; or NULL */

@@ -85,6 +85,20 @@ void listener_add(struct worker *w, int fd, bool tls, bool proxied)
 		w->reopen = loop_timer_new(w->loop, reopen, w);
 }
 
+void listener_client(struct worker *w, int fd, bool tls, uint32_t ssf)
+{
+	struct arrival a = {.fd = fd, .tls = tls, .ssf = ssf, .since_ms = loop_now(w->loop)};
+
+	a.peer.len = sizeof(a.peer.ss);
+	if (getpeername(fd, (struct sockaddr *)&a.peer.ss, &a.peer.len) < 0) {
+		close(fd); /* it has gone */
+		return;
+	}
+	sock_local(fd, &a.local);
+	sock_nonblock(fd);
+	door_arrived(w, &a);
+}
+
 bool listener_wants_tls(const struct worker *w)
 {
 	list_foreach(e, &w->listeners)

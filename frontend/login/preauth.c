@@ -32,12 +32,20 @@ static void bad(struct session *s, const char *text)
 
 void preauth_greet(struct session *s)
 {
-	struct buf *b = out(s);
+	struct buf *b = out(s), bye = BUF_INIT;
 
 	s->state = SESSION_COMMANDS;
+	if (s->worker->shutdown[0]) {
+		buf_printf(&bye, "[ALERT] %s", s->worker->shutdown);
+		session_bye(s, buf_cstr(&bye));
+		buf_deinit(&bye);
+		return;
+	}
 	buf_puts(b, "* OK [CAPABILITY ");
 	session_put_caps(s, b);
 	buf_puts(b, "] Posthouse ready.\r\n");
+	if (s->worker->motd[0])
+		imap_put_untagged(b, "OK [ALERT] %s", s->worker->motd);
 }
 
 static void run_capability(struct session *s)

@@ -10,7 +10,7 @@
 #include "frontend/login/tlsctx.h"
 #include "frontend/login/tlspeer.h"
 
-enum { LINGER_MS = 2000, IN_MIN = 4096 };
+enum { SSF_PRIVATE = 2, LINGER_MS = 2000, IN_MIN = 4096 };
 
 static void on_input(void *ctx);
 static void on_end(void *ctx, enum conn_end e);
@@ -182,6 +182,8 @@ static void set_addresses(struct session *s, const struct arrival *a)
 {
 	sock_ip(&a->peer, s->rip);
 	s->rport = sock_port(&a->peer);
+	s->ssf = a->ssf > s->worker->set->external_ssf ? a->ssf
+						       : (uint32_t)s->worker->set->external_ssf;
 	s->loopback = sock_loopback(&a->peer);
 	sock_ip(&a->local, s->lip);
 	s->lport = sock_port(&a->local);
@@ -260,7 +262,7 @@ bool session_may_login(const struct session *s)
 {
 	const char *required = s->worker->set->imap_tls_required;
 
-	if (session_secure(s) || strcmp(required, "0") == 0)
+	if (session_secure(s) || s->ssf >= SSF_PRIVATE || strcmp(required, "0") == 0)
 		return true;
 	return strcmp(required, "remote") == 0 && s->loopback;
 }

@@ -38,6 +38,7 @@ struct session {
 	unsigned bad, refused;
 	bool loopback;
 	bool ssl; /* it came to SSLPORT */
+	uint32_t ssf; /* of what protects the connection outside of us; EXTERNAL_SSF or more */
 	bool counted;		 /* under MAXPERIP, as addr */
 	struct net_addr addr;	 /* the client's */
 	struct proxied *proxied; /* what the load balancer said that it came by; or NULL */

@@ -158,12 +158,39 @@ static int on_ipcount(struct worker *w, const struct link_msg *m)
 	return 0;
 }
 
+static int on_client(struct worker *w, struct link_msg *m)
+{
+	struct wire r = wire_reader(m->body);
+	bool tls = wire_get_bool(&r);
+	uint32_t ssf = wire_get_u32(&r);
+
+	if (!wire_end(&r) || m->nfds != 1)
+		return -1;
+	if (!w->draining)
+		listener_client(w, take_fd(m), tls, ssf);
+	return 0;
+}
+
+static int on_notice(struct worker *w, struct str body)
+{
+	struct wire r = wire_reader(body);
+	struct str shutdown = wire_get_str(&r, CYRUSMSG_MAX - 1);
+	struct str motd = wire_get_str(&r, CYRUSMSG_MAX - 1);
+
+	if (!wire_end(&r))
+		return -1;
+	snprintf(w->shutdown, sizeof(w->shutdown), "%.*s", STR_ARG(shutdown));
+	snprintf(w->motd, sizeof(w->motd), "%.*s", STR_ARG(motd));
+	return 0;
+}
+
 static int on_msg(void *ctx, struct link_msg *m)
 {
 	static const uint8_t fds[] = {
 		[SUP_LISTENER] = 1,	[SUP_CERT] = 1,	 [SUP_AUTHD_LINK] = 1,
 		[SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0,
-		[SUP_TICKET_KEYS] = 0,	[SUP_TRUST] = 2, [SUP_ACCESS] = 1};
+		[SUP_TICKET_KEYS] = 0,	[SUP_TRUST] = 2, [SUP_ACCESS] = 1,
+		[SUP_CLIENT] = 1,	[SUP_NOTICE] = 0};
 	struct worker *w = ctx;
 
 	if (m->type == SUP_IPCOUNT)
@@ -193,6 +220,10 @@ static int on_msg(void *ctx, struct link_msg *m)
 	case SUP_DRAIN:
 		drain(w);
 		return 0;
+	case SUP_CLIENT:
+		return on_client(w, m);
+	case SUP_NOTICE:
+		return on_notice(w, m->body);
 	case SUP_COUNTS_WANTED:
 		send_counts(w);
 		return 0;

@@ -11,6 +11,7 @@
 #include "common/imap/caps.h"
 #include "common/io/link.h"
 #include "common/ipc/ipcount.h"
+#include "common/sys/cyrusmsg.h"
 #include "frontend/login/ration.h"
 
 struct auth_client;
@@ -36,6 +37,7 @@ struct worker {
 	struct netlist trusted, exempt; /* PROXY_TRUSTED, LIMIT_EXEMPT */
 	struct access *access;		/* NULL: all may come in */
 	struct ipcount *ipcount;	/* clients before their login by address, of all workers */
+	char shutdown[CYRUSMSG_MAX], motd[CYRUSMSG_MAX]; /* what new clients are told; or empty */
 	bool draining, announced;
 	struct ration shake_faults, denied, crowded, over_limit, misproxied;
 	uint64_t serial; /* for session ids */
