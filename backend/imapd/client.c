@@ -195,6 +195,8 @@ void client_enable(struct client *c, bool qresync)
 void client_idle(struct client *c, bool on)
 {
 	c->idle = on;
+	if (c->im->set->imap_idle_max)
+		loop_timer_set(c->timer, 0); /* another limit counts from here on */
 	tell_state(c);
 }
 
@@ -428,7 +430,8 @@ static const struct conn_ops conn_ops = {on_input, on_drained, on_end};
 static void on_timer(void *ctx)
 {
 	struct client *c = ctx;
-	uint64_t limit = c->im->set->imap_timeout * 1000,
+	const struct settings *set = c->im->set;
+	uint64_t limit = (c->idle && set->imap_idle_max ? set->imap_idle_max : set->imap_timeout) * 1000,
 		 idle = loop_now(c->im->loop) - c->input_ms;
 
 	if (c->state == CLIENT_LOGOUT)

@@ -131,6 +131,9 @@ static void answer(struct resolve *q)
 	struct maildir_found *f = &q->found;
 	int fd = f->fd;
 
+	if (f->home_made)
+		LOG(L_INFO, "home-made", L_C("home", q->want.home), L_C("skeleton", q->want.skel),
+		    L_U("uid", q->want.uid));
 	if (f->made && !list_empty(&q->logins))
 		LOG(L_INFO, "maildir-made", L_C("home", q->want.home), L_C("maildir", q->want.maildir),
 		    L_U("uid", q->want.uid));
@@ -139,7 +142,8 @@ static void answer(struct resolve *q)
 
 		list_remove(&g->at);
 		if (q->rc < 0) {
-			login_refuse(g, "UNAVAILABLE", "The mailbox can't be opened; the server's log says why.",
+			login_refuse(g, f->code ? f->code : "UNAVAILABLE",
+				     f->say ? f->say : "The mailbox can't be opened; the server's log says why.",
 				     q->err.text);
 		} else {
 			store_admit(g, f->dev, f->ino, fd);
@@ -193,6 +197,7 @@ static struct resolve *resolve_new(struct resolver *r, struct str key, const str
 				   struct str maildir)
 {
 	struct resolve *q = xcalloc(1, sizeof *q);
+	const struct settings *set = r->m->set;
 	struct buf path = BUF_INIT;
 
 	q->job.run = run;
@@ -204,7 +209,10 @@ static struct resolve *resolve_new(struct resolver *r, struct str key, const str
 	q->home = str_dup(u->home);
 	q->maildir = str_dup(maildir);
 	q->want = (struct maildir_want){.become = r->m->root, .uid = u->uid, .gid = u->gid,
-					.home = q->home, .maildir = q->maildir};
+					.home = q->home, .maildir = q->maildir,
+					.sanity = set->imap_mailbox_sanity_check, .skel = set->auth_mkhomedir_skel,
+					.skel_files = set->auth_mkhomedir_files_max,
+					.skel_bytes = set->auth_mkhomedir_size_max};
 	q->found.fd = -1;
 	if (maildir.p[0] != '/') {
 		buf_str_put(&path, u->home);

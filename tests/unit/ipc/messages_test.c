@@ -83,7 +83,7 @@ static void messages_survive(void **state)
 	struct handoff_refused refused = {7, STR("LIMIT"), STR("Too many connections.")};
 	struct session_assign assign = {record, 5, 6, true, STR("host"), STR("one\0two\0")};
 	struct session_conn conn = {9, 5, 6, facts, STR("user"), STR("a1"), STR("LOGIN"), STR("\0\xff\r\n")};
-	struct session_failed failed = {9, STR("UNAVAILABLE"), STR("it is broken")};
+	struct session_failed failed = {9, STR("UNAVAILABLE"), STR("it is broken"), true};
 	struct session_state st = {9, 1, STR("INBOX.a")};
 	struct control_request request = {STR("who"), {STR("x"), STR("")}, 2};
 	struct control_row row = {{STR("user"), STR("rip")}, {STR("demo"), STR("::1")}, 2};
