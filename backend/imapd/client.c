@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "backend/imapd/box/view.h"
 #include "backend/imapd/cmdrun.h"
+#include "backend/imapd/debuglog.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/imap/args.h"
@@ -79,6 +80,7 @@ static void client_free(struct client *c)
 	free(c->session);
 	free(c->rip);
 	free(c->bye);
+	debuglog_free(&c->debug);
 	free(c);
 	if (im->on_client_end)
 		im->on_client_end(im, id);
@@ -260,6 +262,7 @@ static void begin(struct client *c, bool at_literal)
 	const struct cmd_row *row = find_row(c->parser, &args, &uid);
 	struct cmd *cmd = cmd_new(c, row ? row : &unknown_row, c->parser->tag);
 
+	debuglog_command(c->debug, c->parser);
 	cmd->uid = uid;
 	cmd->args = args;
 	cmd->at_literal = at_literal;
@@ -318,6 +321,7 @@ static void parse(struct client *c)
 		begin(c, false);
 		break;
 	case IMAP_PARSE_BAD:
+		debuglog_bad(c->debug, p);
 		imap_parser_put_bad(p, conn_out(c->conn));
 		imap_parser_done(p);
 		client_ended(c, true);
@@ -486,6 +490,7 @@ struct client *client_new(struct imapd *im, const struct client_start *s)
 	c->turn = loop_defer_new(im->loop, turn, c);
 	c->timer = loop_timer_new(im->loop, on_timer, c);
 	loop_timer_set(c->timer, set->imap_timeout * 1000);
+	c->debug = debuglog_new(im->jobs, set, im->maildir_fd, c->session);
 	list_append(&im->clients, &c->link);
 	im->nclients++;
 	log_begin(c, s->facts->tls_info);

@@ -461,6 +461,7 @@ int process_run(const struct process_opts *o)
 	p.im.loop = l;
 	p.im.set = o->set;
 	p.im.record = o->record;
+	p.im.maildir_fd = o->maildir_fd;
 	p.im.on_client_end = on_client_end;
 	p.im.on_client_state = on_client_state;
 	list_init(&p.im.clients);
