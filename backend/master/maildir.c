@@ -148,6 +148,7 @@ static int identify(const struct maildir_want *w, struct maildir_found *out, str
 	}
 	out->dev = st.st_dev;
 	out->ino = st.st_ino;
+	out->loginexec = w->loginexec && fstatat(out->fd, "loginexec", &st, AT_SYMLINK_NOFOLLOW) == 0;
 	return 0;
 }
 

@@ -12,6 +12,7 @@ struct maildir_want {
 	uint32_t uid, gid;
 	const char *home;      /* absolute */
 	const char *maildir;   /* relative to home, or absolute */
+	bool loginexec;        /* look for the file of that name */
 	bool sanity;           /* IMAP_MAILBOX_SANITY_CHECK */
 	const char *skel;      /* AUTH_MKHOMEDIR_SKEL, or empty */
 	uint64_t skel_files, skel_bytes;
@@ -20,6 +21,7 @@ struct maildir_found {
 	int fd;                /* O_RDONLY directory */
 	uint64_t dev, ino;
 	bool made, home_made;
+	bool loginexec;        /* it is there, and wanted */
 	const char *code, *say; /* of a refusal that the client is told as it is; else NULL */
 };
 /*

@@ -161,7 +161,8 @@ static void on_child(void *ctx, pid_t pid, int status)
 {
 	struct master *m = ctx;
 
-	pool_child_exit(m->pool, pid, status);
+	if (!loginexec_exit(m->loginexec, pid, status))
+		pool_child_exit(m->pool, pid, status);
 }
 
 static void open_for_business(struct master *m)
@@ -176,6 +177,7 @@ static void open_for_business(struct master *m)
 	}
 	m->notifier = notifier_new(m);
 	m->resolver = resolver_new(m);
+	m->loginexec = loginexec_new(m);
 	m->jobs = jobs_new(m->loop, RESOLVE_THREADS);
 	loop_on_child(m->loop, on_child, m);
 	loop_signal_new(m->loop, SIGTERM, on_stop, m);

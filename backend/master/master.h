@@ -19,6 +19,7 @@ struct gate;
 struct pool;
 struct resolver;
 struct notifier;
+struct loginexec;
 
 struct counters {
 	uint64_t logins, refused, forged, spawned, crashed, retried;
@@ -38,6 +39,7 @@ struct master {
 	struct pool *pool;
 	struct resolver *resolver;
 	struct notifier *notifier;
+	struct loginexec *loginexec;
 	struct control_server *control;
 	struct hmap *stores;   /* dev, ino -> struct storent */
 	struct hmap *users;    /* name -> struct user_count */
@@ -76,6 +78,7 @@ struct login {
 	struct str tag, verb, unread;
 	struct user_count *user;
 	struct storent *store;     /* once resolved */
+	bool hooked;               /* its loginexec has been run */
 	bool sent;                 /* SESSION_CONN has been sent: imapd may have begun to talk */
 	unsigned tries;            /* imapds that ended before they took it */
 	struct loop_timer *deadline;
@@ -192,6 +195,12 @@ void kick_request(struct master *m, struct control_client *who, const struct con
 void kick_session(struct child *p, const struct session *s, const char *text);
 /* The user was revoked after this login began (session_facts.begun_ms; 0: it doesn't say). */
 bool kick_too_late(const struct master *m, struct str user, uint64_t begun_ms);
+
+/* ---- loginexec.c -------------------------------------------------------------------------------- */
+struct loginexec *loginexec_new(struct master *m);
+/* Runs the file, then leads the login to store_admit. fd is owned by the callee. */
+void loginexec_login(struct loginexec *x, struct login *g, uint64_t dev, uint64_t ino, int fd);
+bool loginexec_exit(struct loginexec *x, pid_t pid, int status); /* false: not one of these */
 
 /* ---- verbs.c ---------------------------------------------------------------------------------- */
 void verbs_request(void *ctx, struct control_client *who, const struct control_request *r);

@@ -4,6 +4,7 @@
  * the loop. One look at a path at a time, some at a time on one volume, so that a stalled volume
  * can't use up the threads that other users' logins need.
  */
+#include <fcntl.h>
 #include "backend/master/maildir.h"
 #include "backend/master/master.h"
 #include "backend/master/volume.h"
@@ -145,6 +146,8 @@ static void answer(struct resolve *q)
 			login_refuse(g, f->code ? f->code : "UNAVAILABLE",
 				     f->say ? f->say : "The mailbox can't be opened; the server's log says why.",
 				     q->err.text);
+		} else if (f->loginexec && !g->hooked) {
+			loginexec_login(q->r->m->loginexec, g, f->dev, f->ino, fcntl(f->fd, F_DUPFD_CLOEXEC, 3));
 		} else {
 			store_admit(g, f->dev, f->ino, fd);
 			fd = -1;
@@ -210,7 +213,7 @@ static struct resolve *resolve_new(struct resolver *r, struct str key, const str
 	q->maildir = str_dup(maildir);
 	q->want = (struct maildir_want){.become = r->m->root, .uid = u->uid, .gid = u->gid,
 					.home = q->home, .maildir = q->maildir,
-					.sanity = set->imap_mailbox_sanity_check, .skel = set->auth_mkhomedir_skel,
+					.loginexec = set->loginexec, .sanity = set->imap_mailbox_sanity_check, .skel = set->auth_mkhomedir_skel,
 					.skel_files = set->auth_mkhomedir_files_max,
 					.skel_bytes = set->auth_mkhomedir_size_max};
 	q->found.fd = -1;
@@ -230,6 +233,8 @@ static const struct path *path_trusted(struct resolver *r, struct str key)
 	const struct path *p = hmap_get(r->paths, key);
 	const struct storent *s = p ? store_find(r->m, p->dev, p->ino) : NULL;
 
+	if (r->m->set->loginexec) /* it is looked for at each login */
+		return NULL;
 	if (!s || !s->proc || (s->proc->state != CHILD_SERVING && s->proc->state != CHILD_OPENING))
 		return NULL;
 	return loop_now(r->m->loop) - p->seen < PATH_TRUST_MS ? p : NULL;

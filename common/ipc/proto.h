@@ -11,6 +11,7 @@
  *   login worker   <-> backend master      handoff.h     RUNDIR/backend.sock, connected by frontend main
  *   backend master <-> zygote              spawn.h       socketpair at the start of the zygote
  *   backend master <-> imapd               session.h     socketpair made by the zygote
+ *   backend master -> loginexec              loginexec.h   socketpair at the start of the program
  *   imapd          <-> notifyd             watch.h       RUNDIR/notifyd.sock, connected by the master
  *   posthousectl, frontend main <-> frontend|backend|notifyd  control.h  RUNDIR/{frontend,backend,notifyd}.ctl
  *
