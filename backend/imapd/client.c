@@ -197,8 +197,8 @@ void client_enable(struct client *c, bool qresync)
 void client_idle(struct client *c, bool on)
 {
 	c->idle = on;
-	if (c->im->set->imap_idle_max)
-		loop_timer_set(c->timer, 0); /* another limit counts from here on */
+	if (!on && c->im->set->imap_idle_max)
+		loop_timer_set(c->timer, 0); /* a shorter limit counts from here on */
 	tell_state(c);
 }
 
@@ -430,12 +430,16 @@ static void on_end(void *ctx, enum conn_end e)
 
 static const struct conn_ops conn_ops = {on_input, on_drained, on_end};
 
+static uint64_t quiet_limit(const struct settings *set, bool idle)
+{
+	return idle && set->imap_idle_max > set->imap_timeout ? set->imap_idle_max : set->imap_timeout;
+}
+
 /* The timer is not moved by each input; when it fires, the rest is waited for. */
 static void on_timer(void *ctx)
 {
 	struct client *c = ctx;
-	const struct settings *set = c->im->set;
-	uint64_t limit = (c->idle && set->imap_idle_max ? set->imap_idle_max : set->imap_timeout) * 1000,
+	uint64_t limit = quiet_limit(c->im->set, c->idle) * 1000,
 		 idle = loop_now(c->im->loop) - c->input_ms;
 
 	if (c->state == CLIENT_LOGOUT)

@@ -12,6 +12,7 @@
 #include "common/base/ensure.h"
 #include "common/ipc/control.h"
 #include "common/ipc/handoff.h"
+#include "common/ipc/loginexec.h"
 #include "common/ipc/session.h"
 #include "tests/unit/ipc/reread.h"
 
@@ -34,6 +35,7 @@ MESSAGE(session_failed)
 MESSAGE(session_state)
 MESSAGE(control_request)
 MESSAGE(control_row)
+MESSAGE(loginexec_run)
 
 static bool understood(reread_fn *fn, const void *p, size_t n)
 {
@@ -104,6 +106,8 @@ static void messages_survive(void **state)
 	torture(reread_control_request, &b);
 	control_row_put(&b, &row);
 	torture(reread_control_row, &b);
+	loginexec_run_put(&b, &(struct loginexec_run){STR("demo"), 5000, 5001, STR("/srv/demo"), STR("A1b2")});
+	torture(reread_loginexec_run, &b);
 }
 
 /* B29: nothing that a client chose can make a further field or a further line. */
