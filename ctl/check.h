@@ -13,10 +13,12 @@ struct check {
 void check_say(struct check *k, enum check_level level, const char *item, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+void check_settings(struct check *k);	 /* check_settings.c */
 void check_directories(struct check *k); /* check_files.c */
 void check_accounts(struct check *k);
-void check_authlib(struct check *k);     /* check_authlib.c */
-void check_tls(struct check *k);         /* check_tls.c */
-void check_users(struct check *k);       /* check_system.c */
+void check_authlib(struct check *k);   /* check_authlib.c */
+void check_providers(struct check *k); /* check_providers.c */
+void check_tls(struct check *k);       /* check_tls.c */
+void check_users(struct check *k);     /* check_system.c */
 void check_kernel(struct check *k);
 void check_daemons(struct check *k);

@@ -51,7 +51,7 @@ void check_directories(struct check *k)
 /* ---- the passwd-file --------------------------------------------------------------------------- */
 
 struct counts {
-	unsigned accounts, bad, plain;
+	unsigned accounts, apps, bad, plain;
 };
 
 /* What is wrong with a line, or NULL. */
@@ -68,8 +68,10 @@ static const char *line_fault(const struct settings *set, struct str line, struc
 		return "no password hash: posthousectl passwd sets one";
 	if (str_istarts(f[1], STR("{PLAIN}")))
 		n->plain++;
-	if (options_get(f[7], "app").p)
+	if (options_get(f[7], "app").p) {
+		n->apps++;
 		return NULL; /* the account's own line has the rest */
+	}
 	if (f[2].n ? !str_u32(f[2], &v) || v == 0 : set->mail_uid[0] == '\0')
 		return "no uid (or 0), and MAIL_UID is not set";
 	if (f[3].n && (!str_u32(f[3], &v) || v == 0))
@@ -130,6 +132,6 @@ void check_accounts(struct check *k)
 		check_say(k, CHECK_NOTE, "PASSWD_FILE",
 			  "%u passwords are kept as {PLAIN}: for tests only", n.plain);
 	if (n.bad == 0)
-		check_say(k, n.accounts ? CHECK_OK : CHECK_NOTE, "PASSWD_FILE", "%s: %u accounts",
-			  path, n.accounts);
+		check_say(k, n.accounts ? CHECK_OK : CHECK_NOTE, "PASSWD_FILE",
+			  "%s: %u accounts, %u app passwords", path, n.accounts - n.apps, n.apps);
 }

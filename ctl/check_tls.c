@@ -127,7 +127,10 @@ static void check_clients(struct check *k)
 
 	if (strcmp(set->tls_verifypeer, "NONE") == 0)
 		return;
-	if (access(set->tls_trustcerts, R_OK) < 0)
+	if (!set->tls_trustcerts[0])
+		check_say(k, CHECK_FAULT, "TLS", "TLS_VERIFYPEER=%s, but TLS_TRUSTCERTS is not set",
+			  set->tls_verifypeer);
+	else if (access(set->tls_trustcerts, R_OK) < 0)
 		check_say(k, CHECK_FAULT, "TLS", "can't read %s: %s (TLS_TRUSTCERTS)",
 			  set->tls_trustcerts, strerror(errno));
 	else

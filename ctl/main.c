@@ -11,7 +11,7 @@ static const struct {
 	const char *args;
 	const char *help;
 } verbs[] = {
-	{"check", ctl_check, "",
+	{"check", ctl_check, "[--json]",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
 	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
 	 "write UIDs, keywords and subscriptions as that server keeps them"},

@@ -29,11 +29,11 @@ int ctl_check(const struct ctl *c)
 		grid_free(&k.table);
 		return EXIT_USAGE;
 	}
-	check_say(&k, CHECK_OK, "settings", "%s",
-		  c->file ? c->file : "the default file, environment and --set");
+	check_settings(&k);
 	check_directories(&k);
 	check_accounts(&k);
 	check_authlib(&k);
+	check_providers(&k);
 	check_tls(&k);
 	check_users(&k);
 	check_kernel(&k);

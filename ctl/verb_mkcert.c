@@ -185,7 +185,11 @@ int ctl_mkcert(const struct ctl *c)
 	n = BIO_get_mem_data(pem, &p);
 	rc = put(q.file, str_mem(p, (size_t)n));
 	BIO_free(pem);
-	if (rc == 0)
-		printf("%s: made for %s, valid for %d days\n", q.file, q.cn, DAYS);
-	return rc;
+	if (rc != 0)
+		return rc;
+	printf("%s: made for %s", q.file, q.cn);
+	for (int i = 0; i < q.nnames; i++)
+		printf(" %s", q.names[i]);
+	printf(", valid for %d days\n", DAYS);
+	return 0;
 }

@@ -282,6 +282,16 @@ static int list(const struct ctl *c, const struct request *q, const char *file)
 	return rc;
 }
 
+/* What was changed may be nothing to the logins. */
+static void warn_of_others(const struct ctl *c, const struct request *q)
+{
+	if (q->user && q->what != LIST && !q->file &&
+	    !settings_list_has(c->set->authmodules, STR("passwd-file")))
+		fprintf(stderr,
+			"posthousectl: logins don't ask this file: AUTHMODULES (%s) has no passwd-file\n",
+			c->set->authmodules);
+}
+
 int ctl_passwd(const struct ctl *c)
 {
 	struct request q = {.what = SET};
@@ -303,6 +313,8 @@ int ctl_passwd(const struct ctl *c)
 					    .value = q.what == DISABLE ? STR("1") : STR_NONE};
 		rc = change(&q, file, &e);
 	}
+	if (rc == 0)
+		warn_of_others(c, &q);
 	buf_deinit(&q.service_words);
 	return rc;
 }

@@ -18,6 +18,7 @@ usage: deploy/quickstart.sh [--dir DIR] [--imap PORT] [--imaps PORT] [--passwd F
   --no-install     install no packages
   --no-demo        run only; without showing a delivery reach a client in IDLE
 
+A setting stays if it is written into DIR/etc/posthouse.conf; it counts from the next start on.
 Runs in the foreground until SIGINT or SIGTERM, then stops all it started and exits 0.
 EOF
 }
@@ -203,7 +204,10 @@ while [ $i -lt $nset ]; do
     i=$((i + 1))
     eval "set -- \"\$@\" --set \"\$set_$i\""
 done
-"$bin/frontend" --check "$@" >/dev/null || die "the settings are not right (see above); nothing was started"
+if ! fault=$("$bin/frontend" --check "$@" 2>&1 >/dev/null); then
+    say "$fault" >&2
+    die "the settings are not right (see above); nothing was started"
+fi
 settings=$("$bin/frontend" --print-settings "$@" 2>/dev/null)
 effective() { printf '%s\n' "$settings" | sed -n "s/^$1=//p"; }
 imap=$(effective PORT) imaps=$(effective SSLPORT) accounts=${passwd:-$dir/etc/passwd}
@@ -294,9 +298,14 @@ done
 demo_line=$(grep '^demo:' "$accounts" | head -n 1) || :
 has_demo=0
 case $demo_line in demo:*:*:*:*::*) has_demo=1 ;; esac
-if [ $has_demo = 1 ] && ! run "$python" "$top/deploy/demo.py" wait "$imap" "$imaps" demo demo; then
-    [ -n "$passwd" ] || not_started "the server takes no logins"
-    has_demo=0 # it has another password
+if [ $has_demo = 1 ]; then
+    status=0
+    run "$python" "$top/deploy/demo.py" wait "$imap" "$imaps" demo demo || status=$?
+    case $status in
+    0) ;;
+    3) say "demo with the password demo is refused (AUTHMODULES=$(effective AUTHMODULES)): nothing will be shown with it" && has_demo=0 ;;
+    *) not_started "the server takes no logins" ;;
+    esac
 fi
 [ $has_demo = 1 ] || run "$python" "$top/deploy/demo.py" wait "$imap" "$imaps" ||
     not_started "the server takes no logins"

@@ -38,7 +38,11 @@ int accounts_open(struct frontend *f, struct err *e)
 	f->accounts.fd = -1;
 	if (!settings_list_has(f->set->authmodules, STR("passwd-file")))
 		return 0;
-	return open_now(&f->accounts, f->set->passwd_file, e);
+	if (open_now(&f->accounts, f->set->passwd_file, e) == 0)
+		return 0;
+	if (e && e->code == ENOENT)
+		return err_in(e, "PASSWD_FILE (posthousectl passwd USER makes it)");
+	return err_in(e, "PASSWD_FILE");
 }
 
 static void complain(struct accounts *a, const struct err *e)

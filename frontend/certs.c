@@ -36,6 +36,7 @@ struct certs {
 	struct watched dir, key_dir;
 	const char *base,
 		*key_base; /* file names without directory; key_base NULL: there is none */
+	SSL_CTX *policy;   /* what the settings take */
 	size_t next;
 	bool full;
 	char *fault;
@@ -72,6 +73,15 @@ static void warn_of_mode(const struct watched *w)
 		    L_C("remedy", "chmod o= that file"));
 }
 
+/* A key that is too short for OpenSSL's security level is found here, not by a client. */
+static bool usable(const struct tlscert *t, struct err *e)
+{
+	if (SSL_CTX_use_cert_and_key(store.policy, t->leaf, t->key, t->chain, 1) == 1)
+		return true;
+	err_set(e, 0, "certificate: %s", tlscert_error());
+	return false;
+}
+
 /* Takes the files' content over where it can be used. */
 static int load(struct cert *c, struct err *e)
 {
@@ -82,7 +92,7 @@ static int load(struct cert *c, struct err *e)
 
 	if (watched_read(&c->cert, TLSCERT_PEM_MAX, &pem, e) == 0 &&
 	    (!c->key.path || watched_read(&c->key, TLSCERT_PEM_MAX, &key, e) == 0) &&
-	    tlscert_parse(&t, buf_str(&pem), buf_str(&key), e) == 0)
+	    tlscert_parse(&t, buf_str(&pem), buf_str(&key), e) == 0 && usable(&t, e))
 		rc = 0;
 	if (rc == 0) {
 		if (c->name[0] && !tlscert_names(&t, c->name))
@@ -405,6 +415,9 @@ int certs_open(struct frontend *f, struct err *e)
 	struct cert *c;
 	unsigned names = 0;
 
+	store.policy = tlspolicy_new(f->set, e);
+	if (!store.policy)
+		return -1;
 	store.by_name = hmap_new();
 	store.dir.path = directory_of(f->set->tls_certfile, &store.base);
 	if (f->set->tls_private_keyfile[0])
@@ -412,7 +425,9 @@ int certs_open(struct frontend *f, struct err *e)
 	c = cert_new(f, "", "");
 	if (load(c, e)) {
 		if (wants_tls(f))
-			return -1;
+			return err_in(e, e->code == ENOENT
+						 ? "TLS_CERTFILE (posthousectl mkcert makes one)"
+						 : "TLS_CERTFILE, TLS_PRIVATE_KEYFILE");
 		/* STARTTLS alone can come later, with the file. */
 		LOG(L_WARN, "no certificate, no STARTTLS", L_C("error", e->text));
 	} else {

@@ -127,8 +127,10 @@ static int look_access(struct frontend *f, bool force, struct err *e)
 int files_open(struct frontend *f, struct err *e)
 {
 	f->access = (struct watched){.path = f->set->imapaccessfile, .fd = -1};
-	if (accounts_open(f, e) < 0 || look_access(f, true, e) < 0)
+	if (accounts_open(f, e) < 0)
 		return -1;
+	if (look_access(f, true, e) < 0)
+		return err_in(e, "IMAPACCESSFILE");
 	return certs_open(f, e) || trust_open(f, e) || tickets_open(f, e) ? -1 : 0;
 }
 

@@ -123,6 +123,17 @@ static int check_user(const char *setting, const char *name, struct err *e)
 		       name, why.text, name);
 }
 
+/* MAIL_UID and MAIL_GID: a name or 0 would be found out only by the first login. */
+static int check_id(const char *setting, const char *value, struct err *e)
+{
+	uint32_t id;
+
+	if (!value[0] || (str_u32(str_c(value), &id) && id != 0 && id != UINT32_MAX))
+		return 0;
+	return err_set(e, 0, "%s=%.40s: a number above 0 is wanted, as id -u and id -g print them",
+		       setting, value);
+}
+
 static unsigned worker_count(const struct settings *set)
 {
 	long n = set->login_workers ? (long)set->login_workers : sysconf(_SC_NPROCESSORS_ONLN);
@@ -166,7 +177,9 @@ static void prepare(struct frontend *f)
 
 	if (ports_read(f, &e) || check_exempt(f->set, &e) ||
 	    check_user("LOGIN_USER", f->set->login_user, &e) ||
-	    check_user("AUTH_USER", f->set->auth_user, &e) || files_open(f, &e) || authd_check(&e))
+	    check_user("AUTH_USER", f->set->auth_user, &e) ||
+	    check_id("MAIL_UID", f->set->mail_uid, &e) ||
+	    check_id("MAIL_GID", f->set->mail_gid, &e) || files_open(f, &e) || authd_check(&e))
 		fail("settings", &e);
 	warn_of_capabilities(f->set);
 }

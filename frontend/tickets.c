@@ -52,7 +52,7 @@ int tickets_open(struct frontend *f, struct err *e)
 {
 	tickets.file.path = f->set->tls_ticket_keyfile;
 	if (tickets.file.path[0])
-		return load(e);
+		return load(e) ? err_in(e, "TLS_TICKET_KEYFILE") : 0;
 	make_own();
 	return 0;
 }

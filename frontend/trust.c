@@ -87,10 +87,10 @@ static int load(struct err *e)
 
 	if (trust.is_dir)
 		rc = read_directory(trust.ca.path, &ca, &crl, e);
-	else
-		rc = watched_read(&trust.ca, TRUST_MAX, &ca, e);
-	if (rc == 0 && trust.crl.path[0])
-		rc = watched_read(&trust.crl, TRUST_MAX, &crl, e);
+	else if ((rc = watched_read(&trust.ca, TRUST_MAX, &ca, e)))
+		err_in(e, "TLS_TRUSTCERTS");
+	if (rc == 0 && trust.crl.path[0] && (rc = watched_read(&trust.crl, TRUST_MAX, &crl, e)))
+		err_in(e, "TLS_CRLFILE");
 	if (rc == 0 && (s = tlspolicy_trust(buf_str(&ca), buf_str(&crl), e))) {
 		warn_of_age(s);
 		buf_move(&trust.ca_pem, &ca);

@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 packages="gcc clang make libc6-dev libev-dev libssl-dev libcrypt-dev libutf8proc-dev libcurl4-openssl-dev
-    libhiredis-dev libjansson-dev libargon2-dev libcmocka-dev libclang-rt-14-dev llvm-14 openssl python3 python3-pytest
+    libhiredis-dev libjansson-dev libargon2-dev libcmocka-dev libclang-rt-14-dev llvm-14 openssl python3 python3-pytest python3-pytest-xdist
     python3-fusepy fuse3 procps strace curl isync neomutt expect maildrop postfix shellcheck mandoc git
     redis-server redis-sentinel nginx libnginx-mod-mail haproxy fail2ban gnutls-bin
     courier-authdaemon courier-authlib-userdb courier-authlib-pipe gsasl libsasl2-modules python3-jwt python3-cryptography
@@ -62,10 +62,12 @@ step "units" make -s -j"$jobs" check
 step "shell scripts" shellcheck -S warning deploy/quickstart.sh tests/run.sh tests/bare-debian.sh tests/unit/run tests/fuzz/run tests/lint/layers tests/lint/settings .ci/run
 step "units under ASan and UBSan" make -s -j"$jobs" check-asan
 step "fuzzing, a few seconds each" make -s -j"$jobs" fuzz-smoke FUZZ_SECONDS=4
-step "end to end" /usr/bin/python3 -m pytest -q --maxfail=20 tests/e2e
+# Tests wait more than they work: some at a time, each file's in one process.
+e2e="/usr/bin/python3 -m pytest -q --maxfail=20 -n $((jobs + 1)) --dist loadfile tests/e2e"
+step "end to end" $e2e
 # The daemons can't be traced: leaks are looked for in the units alone. A small quarantine: some measure memory.
 step "end to end under ASan and UBSan" env POSTHOUSE_BIN="$PWD/build/gcc-san/bin" ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=4 \
-    /usr/bin/python3 -m pytest -q --maxfail=20 tests/e2e -m "not slow"
+    $e2e -m "not slow"
 step "benchmark, short" make -s bench-quick
 echo "$summary"
 echo "$passed passed, $failed failed"

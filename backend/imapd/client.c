@@ -28,24 +28,30 @@ void client_drop_parser(struct client *c)
 /* Courier's forms, with starttls=1 where it is. */
 static void log_begin(const struct client *c, struct str tls)
 {
-	const struct log_kv kv[] = {L_C("user", c->user), L_B("ip", c->rip), L_P("port", c->rport),
-				    L_C("protocol", "IMAP"), L_C("session", c->session),
-				    L_S("tls", tls), L_C("starttls", "1")};
+	const struct log_kv kv[] = {L_C("user", c->user),	L_B("ip", c->rip),
+				    L_P("port", c->rport),	L_C("protocol", "IMAP"),
+				    L_C("session", c->session), L_S("tls", tls),
+				    L_C("starttls", "1")};
 
 	log_courier(L_INFO, "LOGIN", kv, ARRAY_LEN(kv) - (c->tls ? 0 : 2));
 }
 
 static void log_end(struct client *c, const char *cause)
 {
-	const struct log_kv kv[] = {L_C("user", c->user), L_B("ip", c->rip), L_P("port", c->rport),
-				    L_U("headers", c->headers), L_U("body", c->bodies),
+	const struct log_kv kv[] = {L_C("user", c->user),
+				    L_B("ip", c->rip),
+				    L_P("port", c->rport),
+				    L_U("headers", c->headers),
+				    L_U("body", c->bodies),
 				    L_U("rcvd", conn_bytes_in(c->conn)),
 				    L_U("sent", conn_bytes_out(c->conn)),
 				    L_U("time", (clock_ms() - c->since_ms) / 1000),
-				    L_C("session", c->session), L_C("cause", cause),
+				    L_C("session", c->session),
+				    L_C("cause", cause),
 				    L_C("starttls", "1")};
 
-	log_courier(L_INFO, c->ended ? c->ended : "DISCONNECTED", kv, ARRAY_LEN(kv) - (c->tls ? 0 : 1));
+	log_courier(L_INFO, c->ended ? c->ended : "DISCONNECTED", kv,
+		    ARRAY_LEN(kv) - (c->tls ? 0 : 1));
 }
 
 /* A command that waits for the store keeps the view that its requests are about. */

@@ -100,7 +100,8 @@ struct changed {
 static void note_changed(void *ctx, size_t index)
 {
 	struct changed *c = ctx;
-	uint32_t uid = view_folder(c->cmd->view)->msgs.a[index].uid, seq = view_seq(c->cmd->view, index);
+	uint32_t uid = view_folder(c->cmd->view)->msgs.a[index].uid,
+		 seq = view_seq(c->cmd->view, index);
 
 	if (seq && imap_seqset_has(c->set, c->cmd->uid ? uid : seq))
 		*vec_push(&c->uids) = uid;

@@ -84,7 +84,11 @@ static void put_table(const struct fold *f, struct buf *b)
 		rec_put(b, &r);
 	}
 	/* Last, since an ADD below a known uidnext would be refused. */
-	r = (struct rec){.type = REC_STATE, .uidnext = f->f.uidnext, .modseq = f->f.modseq, .floor = f->gone.floor};
+	r = (struct rec){.type = REC_STATE,
+			 .uidnext = f->f.uidnext,
+			 .modseq = f->f.modseq,
+			 .keeps_expunges = true,
+			 .floor = f->gone.floor};
 	rec_put(b, &r);
 }
 

@@ -109,11 +109,25 @@ static int new_generation(struct disk *d, struct str first, bool snapshot, struc
 	return err_sys(e, "%s/posthouse: new generation after %llu", d->dir_name, (unsigned long long)d->gen);
 }
 
+static struct rec reserve(const struct disk *d)
+{
+	return (struct rec){
+		.type = REC_RESERVE, .uidnext = d->mark.uid_ceiling, .modseq = d->mark.modseq_ceiling};
+}
+
 static void reserve_record(const struct disk *d, struct buf *b)
 {
-	struct rec r = {.type = REC_RESERVE, .uidnext = d->mark.uid_ceiling, .modseq = d->mark.modseq_ceiling};
+	struct rec r = reserve(d);
 
 	rec_put(b, &r);
+}
+
+/* The volume takes no writes now, but numbers up to the ceilings count from here on: the record that says so is
+ * written before any other. */
+static void owe_reserve(struct disk *d)
+{
+	d->owed = reserve(d);
+	d->owes = true;
 }
 
 int disk_seal(struct disk *d, struct err *e)
@@ -291,8 +305,10 @@ static int load_unlocked(struct disk *d, struct buf *out, struct err *e)
 	if (journal_newest(d->ph, &newest) < 0 || !newest || load_chain(d, newest, out, &torn, &ignored) != 0 ||
 	    !mark_fits(d, out->n == 0))
 		return -1; /* *e says why the lock couldn't be made */
-	if (!closed_in_order(d, torn))
+	if (!closed_in_order(d, torn)) {
 		reserve_record(d, out);
+		owe_reserve(d);
+	}
 	e->code = 0;
 	return 0;
 }
@@ -330,8 +346,10 @@ static int load_locked(struct disk *d, struct buf *out, bool *rebuilt, struct er
 		rc = new_generation(d, buf_str(&b), false, e);
 	else
 		rc = disk_append(d, buf_str(&b), true, e);
-	if (rc < 0 && no_writes(e))
-		rc = 0; /* as load_unlocked does */
+	if (rc < 0 && no_writes(e)) {
+		owe_reserve(d); /* as load_unlocked does */
+		rc = 0;
+	}
 	if (rc == 0)
 		buf_str_put(out, buf_str(&b));
 	buf_deinit(&b);
@@ -474,11 +492,10 @@ bool disk_locked(const struct disk *d)
 	return d->locked;
 }
 
-int disk_append(struct disk *d, struct str records, bool sync, struct err *e)
+static int append(struct disk *d, struct str records, bool sync, struct err *e)
 {
 	struct err ignored;
 
-	ASSERT(d->locked);
 	if (journal_write(d->journal, records, d->offset) == 0 && (!sync || fdatasync(d->journal) == 0)) {
 		d->offset += records.n;
 		return 0;
@@ -488,6 +505,25 @@ int disk_append(struct disk *d, struct str records, bool sync, struct err *e)
 	 * tail is torn and the next holder of the lock seals it. */
 	new_generation(d, STR_NONE, false, &ignored);
 	return -1;
+}
+
+static int pay_reserve(struct disk *d, struct err *e)
+{
+	struct buf b = BUF_INIT;
+
+	if (!d->owes)
+		return 0;
+	rec_put(&b, &d->owed);
+	int rc = append(d, buf_str(&b), false, e);
+	d->owes = rc < 0;
+	buf_deinit(&b);
+	return rc;
+}
+
+int disk_append(struct disk *d, struct str records, bool sync, struct err *e)
+{
+	ASSERT(d->locked);
+	return pay_reserve(d, e) < 0 ? -1 : append(d, records, sync, e);
 }
 
 int disk_sync(struct disk *d, struct err *e)
@@ -553,7 +589,7 @@ int disk_mark_clean(struct disk *d, int64_t new_mtime, int64_t cur_mtime, struct
 	struct disk_mark m;
 
 	ASSERT(d->locked);
-	if (disk_sync(d, e) < 0)
+	if (pay_reserve(d, e) < 0 || disk_sync(d, e) < 0)
 		return -1;
 	if (mark_read(d->ph, &m) == 0) {
 		d->mark.uid_ceiling = m.uid_ceiling > d->mark.uid_ceiling ? m.uid_ceiling : d->mark.uid_ceiling;

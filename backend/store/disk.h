@@ -49,7 +49,10 @@ struct rec { /* decoded; slices point into the buffer that was read */
 	struct str keyword;
 	/* RESERVE, STATE */
 	uint32_t uidnext;
-	uint64_t floor; /* STATE: expunges up to this modseq aren't known; a record of version 1 knows none */
+	/* STATE: every expunge with a modseq above floor is known. Without keeps_expunges (as version 1 wrote it) floor is
+	 * read as modseq: none is. Such a record may also stand in a journal, where somebody else had the folder. */
+	bool keeps_expunges;
+	uint64_t floor;
 	/* VANISHED: uid to last; modseq is uid's, each further one's is greater by one */
 	uint32_t last;
 };

@@ -24,6 +24,8 @@ struct disk {
 	uint32_t uidvalidity;
 	struct disk_mark mark;
 	bool was_clean;
+	struct rec owed;             /* a RESERVE that the volume didn't take at the opening */
+	bool owes;
 	struct buf pending;          /* read while the lock was being taken; goes to disk_lock's caller */
 	bool locked;
 	char token[LOCK_TOKEN_LEN + 1]; /* what our lock file holds */

@@ -22,8 +22,10 @@ void history_add(struct history *h, const struct history_range *r, uint64_t max)
 	struct history_range *last = h->a.n ? &h->a.a[h->a.n - 1] : NULL, add = *r;
 
 	if (last && add.modseq < last_modseq(last))
-		add.modseq = last_modseq(last); /* never so in a journal of ours; the search wants order */
-	if (last && last->hi != UINT32_MAX && add.lo == last->hi + 1 && add.modseq == last_modseq(last) + 1) {
+		add.modseq = last_modseq(
+			last); /* never so in a journal of ours; the search wants order */
+	if (last && last->hi != UINT32_MAX && add.lo == last->hi + 1 &&
+	    add.modseq == last_modseq(last) + 1) {
 		last->hi = add.hi;
 		return;
 	}
@@ -68,4 +70,5 @@ bool history_since(const struct history *h, uint64_t since, history_fn *fn, void
 void history_free(struct history *h)
 {
 	vec_free(&h->a);
+	h->floor = 0;
 }

@@ -15,8 +15,9 @@ struct history_range {
 	uint64_t modseq; /* of lo; that of uid is modseq + (uid - lo) */
 };
 struct history {
-	VEC(struct history_range) a; /* in the order in which they went; no modseq below the one before */
-	uint64_t floor;              /* every expunge with a modseq above this is known */
+	VEC(struct history_range)
+	a;		/* in the order in which they went; no modseq below the one before */
+	uint64_t floor; /* every expunge with a modseq above this is known */
 };
 /* Ranges that continue the last one become one with it. max: how many are kept; up to a quarter more are
  * until the oldest go. */

@@ -201,14 +201,15 @@ static void put_keywords(const struct msg *m, const struct imp_file *f, uint64_t
 static int take_over(struct imp *im, struct err *e)
 {
 	struct fold *f = im->f;
-	uint64_t modseq = f->f.modseq + 1;
+	uint64_t now = (uint64_t)clock_wall_s(); /* above what the other server gave meanwhile */
+	uint64_t modseq = now > f->f.modseq ? now : f->f.modseq + 1;
 	uint32_t next =
 		im->list->list.uidnext > f->f.uidnext ? im->list->list.uidnext : f->f.uidnext;
-	struct rec reserve = {.type = REC_RESERVE, .uidnext = next, .modseq = modseq};
+	struct rec state = {.type = REC_STATE, .uidnext = next};
 	struct apply_opts opts = {0};
 	struct buf own = BUF_INIT;
 
-	put_names(im, modseq, im->known_keywords, &own);
+	put_names(im, modseq++, im->known_keywords, &own);
 	if (im->files.n)
 		qsort(im->files.a, im->files.n, sizeof(struct imp_file *), by_uid);
 	if (!f->index.slots)
@@ -216,11 +217,13 @@ static int take_over(struct imp *im, struct err *e)
 	vec_foreach(fp, &im->files) {
 		size_t i = index_find(&f->index, &f->f, (*fp)->base);
 		if (i != SIZE_MAX)
-			put_keywords(&f->f.msgs.a[i], *fp, modseq, &own);
+			put_keywords(&f->f.msgs.a[i], *fp, modseq++, &own);
 		else if ((*fp)->uid)
-			put_message(*fp, (*fp)->uid, modseq, &own);
+			put_message(*fp, (*fp)->uid, modseq++, &own);
 	}
-	rec_put(&own, &reserve);
+	/* What was expunged while the other server was at work is not known. */
+	state.modseq = state.floor = modseq;
+	rec_put(&own, &state);
 	int rc = disk_reserve(f->disk, next, modseq, e);
 	if (rc == 0)
 		rc = disk_append(f->disk, buf_str(&own), true, e);
@@ -255,7 +258,8 @@ static int start_anew(struct imp *im, const char *why, struct err *e)
 		report(im, v);
 		fold_clear(f);
 		f->f.uidnext = 1;
-		f->f.modseq = f->f.expunges = 0;
+		f->f.modseq = 1;
+		f->f.expunges = 0;
 		f->in_new = 0;
 		f->f.uidvalidity = v;
 		fold_apply(f, buf_str(&records), &opts);

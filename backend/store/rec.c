@@ -10,10 +10,9 @@
  */
 enum { REC_HEAD = 8, REC_TAIL = 4, REC_MAX = 4096 };
 
-/* STATE of version 1 had no floor. */
-static uint8_t version_of(enum rec_type type)
+static uint8_t version_of(const struct rec *r)
 {
-	return type == REC_STATE ? 2 : 1;
+	return r->type == REC_STATE && r->keeps_expunges ? 2 : 1;
 }
 
 static void put_kw(struct buf *b, const uint16_t *kw, uint16_t n)
@@ -69,7 +68,8 @@ static void put_payload(struct buf *b, const struct rec *r)
 		break;
 	case REC_STATE:
 		wire_u32(b, r->uidnext);
-		wire_u64(b, r->floor);
+		if (r->keeps_expunges)
+			wire_u64(b, r->floor);
 		break;
 	case REC_VANISHED:
 		wire_u32(b, r->last);
@@ -85,7 +85,7 @@ void rec_put(struct buf *b, const struct rec *r)
 
 	wire_u32(b, 0);
 	wire_u8(b, (uint8_t)r->type);
-	wire_u8(b, version_of(r->type));
+	wire_u8(b, version_of(r));
 	wire_u16(b, 0);
 	put_payload(b, r);
 
@@ -161,7 +161,8 @@ static bool get_payload(struct wire *w, struct rec *r, uint8_t version)
 		return true;
 	case REC_STATE:
 		r->uidnext = wire_get_u32(w);
-		r->floor = version > 1 ? wire_get_u64(w) : r->modseq;
+		r->keeps_expunges = version > 1;
+		r->floor = r->keeps_expunges ? wire_get_u64(w) : r->modseq;
 		if (r->floor > r->modseq)
 			w->bad = true;
 		return true;

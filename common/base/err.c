@@ -45,3 +45,14 @@ int err_sys(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	return -1;
 }
+
+int err_in(struct err *e, const char *what)
+{
+	char text[sizeof(e->text)];
+
+	if (e) {
+		memcpy(text, e->text, sizeof(text));
+		snprintf(e->text, sizeof(e->text), "%s: %s", what, text);
+	}
+	return -1;
+}

@@ -14,3 +14,5 @@ struct err {
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The same with ": " and strerror(errno) appended, code = errno. */
 int err_sys(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Puts "what: " in front of the text that is there (cut to the room). */
+int err_in(struct err *e, const char *what);

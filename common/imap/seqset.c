@@ -150,7 +150,8 @@ void imap_seqset_add(struct imap_seqset *s, uint32_t lo, uint32_t hi)
 		*vec_push(s) = (struct imap_range){lo, hi};
 }
 
-void imap_seqset_both(struct imap_seqset *out, const struct imap_seqset *a, const struct imap_seqset *b)
+void imap_seqset_both(struct imap_seqset *out, const struct imap_seqset *a,
+		      const struct imap_seqset *b)
 {
 	for (size_t i = 0, k = 0; i < a->n && k < b->n;) {
 		uint32_t lo = a->a[i].lo > b->a[k].lo ? a->a[i].lo : b->a[k].lo;
@@ -164,7 +165,8 @@ void imap_seqset_both(struct imap_seqset *out, const struct imap_seqset *a, cons
 	}
 }
 
-void imap_seqset_without(struct imap_seqset *out, const struct imap_seqset *a, const struct imap_seqset *b)
+void imap_seqset_without(struct imap_seqset *out, const struct imap_seqset *a,
+			 const struct imap_seqset *b)
 {
 	for (size_t i = 0, k = 0; i < a->n; i++) {
 		uint64_t lo = a->a[i].lo; /* may pass the last number there is */

@@ -34,7 +34,9 @@ bool imap_seqset_has(const struct imap_seqset *s, uint32_t n); /* binary search 
  * imap_seqset_resolve(s, 0) for membership. */
 void imap_seqset_add(struct imap_seqset *s, uint32_t lo, uint32_t hi);
 /* Into an empty set, from two that are resolved: what is in both; what is in a alone. */
-void imap_seqset_both(struct imap_seqset *out, const struct imap_seqset *a, const struct imap_seqset *b);
-void imap_seqset_without(struct imap_seqset *out, const struct imap_seqset *a, const struct imap_seqset *b);
+void imap_seqset_both(struct imap_seqset *out, const struct imap_seqset *a,
+		      const struct imap_seqset *b);
+void imap_seqset_without(struct imap_seqset *out, const struct imap_seqset *a,
+			 const struct imap_seqset *b);
 void imap_seqset_put(struct buf *out, const struct imap_seqset *s); /* "1:4,7" */
 void imap_seqset_deinit(struct imap_seqset *s);

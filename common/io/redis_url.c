@@ -27,14 +27,12 @@ static int decode(struct arena *a, struct str s, const char *what, struct str *o
 		high = i + 2 < s.n ? hex(s.p[i + 1]) : -1;
 		low = i + 2 < s.n ? hex(s.p[i + 2]) : -1;
 		if (high < 0 || low < 0)
-			return err_set(e, 0,
-				       "Redis URL: a %% in the %s without two hexadecimal digits",
-				       what);
+			return err_set(e, 0, "a %% in the %s without two hexadecimal digits", what);
 		to[n++] = (char)(high << 4 | low);
 		i += 2;
 	}
 	if (memchr(to, 0, n))
-		return err_set(e, 0, "Redis URL: a NUL in the %s", what);
+		return err_set(e, 0, "a NUL in the %s", what);
 	*out = str_mem(to, n);
 	return 0;
 }
@@ -50,14 +48,14 @@ static int parse_host(struct arena *a, struct str s, uint16_t port, struct redis
 	uint32_t number = port;
 
 	if (bracket && end == s.n)
-		return err_set(e, 0, "Redis URL: a [ without ]");
+		return err_set(e, 0, "a [ without ]");
 	if (!bracket && str_find(name, ':') != name.n)
-		return err_set(e, 0, "Redis URL: an IPv6 address has to be in [ ]");
+		return err_set(e, 0, "an IPv6 address has to be in [ ]");
 	if (rest.n &&
 	    (rest.p[0] != ':' || !str_u32(str_from(rest, 1), &number) || !number || number > 65535))
-		return err_set(e, 0, "Redis URL: not a port number behind the host");
+		return err_set(e, 0, "not a port number behind the host");
 	if (!name.n || name.n > 255 || str_has_nul(name))
-		return err_set(e, 0, "Redis URL: no host name");
+		return err_set(e, 0, "no host name");
 	out->name = arena_cstr(a, name);
 	out->port = (uint16_t)number;
 	return 0;
@@ -70,7 +68,7 @@ static int parse_db(struct str s, unsigned *db, struct err *e)
 	if (!s.n)
 		return 0;
 	if (!str_u32(s, &n) || n > 1000000)
-		return err_set(e, 0, "Redis URL: the database is not a number");
+		return err_set(e, 0, "the database is not a number");
 	*db = n;
 	return 0;
 }
@@ -90,7 +88,7 @@ static int parse_query(struct arena *a, struct str query, struct redis_url *out,
 		else
 			rc = err_set(
 				e, 0,
-				"Redis URL: behind the ? there may be db, sentinel_user, sentinel_password");
+				"behind the ? there may be db, sentinel_user, sentinel_password");
 		if (rc)
 			return -1;
 	}
@@ -112,7 +110,7 @@ static int parse_login(struct arena *a, struct str *rest, size_t end, struct red
 	if (colon == login.n) /* as redis-cli takes it: what stands alone is the user */
 		return err_set(
 			e, 0,
-			"Redis URL: no password before the @ (it is written user:password@ or :password@)");
+			"no password before the @ (it is written user:password@ or :password@)");
 	if (decode(a, str_sub(login, 0, colon), "user", &out->user, e))
 		return -1;
 	return decode(a, str_from(login, colon + 1), "password", &out->password, e);
@@ -125,9 +123,9 @@ static int parse_unix(struct arena *a, struct str rest, struct redis_url *out, s
 	if (decode(a, rest, "path", &path, e))
 		return -1;
 	if (!path.n || path.p[0] != '/')
-		return err_set(e, 0, "Redis URL: the socket's path has to begin with /");
+		return err_set(e, 0, "the socket's path has to begin with /");
 	if (path.n >= sizeof((struct sockaddr_un *)0)->sun_path)
-		return err_set(e, 0, "Redis URL: the socket's path is too long");
+		return err_set(e, 0, "the socket's path is too long");
 	out->path = arena_cstr(a, path);
 	return 0;
 }
@@ -141,7 +139,7 @@ static int parse_hosts(struct arena *a, struct str rest, struct redis_url *out, 
 		struct str host = sentinel ? str_split(&hosts, ',') : hosts;
 
 		if (out->nhosts == REDIS_HOSTS_MAX)
-			return err_set(e, 0, "Redis URL: more than %d hosts", REDIS_HOSTS_MAX);
+			return err_set(e, 0, "more than %d hosts", REDIS_HOSTS_MAX);
 		if (parse_host(a, host, sentinel ? REDIS_SENTINEL_PORT : REDIS_PORT,
 			       &out->hosts[out->nhosts++], e))
 			return -1;
@@ -152,7 +150,7 @@ static int parse_hosts(struct arena *a, struct str rest, struct redis_url *out, 
 		if (decode(a, str_split(&rest, '/'), "service", &service, e))
 			return -1;
 		if (!service.n)
-			return err_set(e, 0, "Redis URL: no service name behind the sentinels");
+			return err_set(e, 0, "no service name behind the sentinels");
 		out->service = arena_cstr(a, service);
 	}
 	return parse_db(rest, &out->db, e);
@@ -175,7 +173,7 @@ int redis_url_parse(struct arena *a, struct str url, struct redis_url *out, stru
 	if (scheme(&rest, "rediss://") || scheme(&rest, "rediss+sentinel://"))
 		return err_set(
 			e, 0,
-			"Redis URL: rediss:// (TLS) is not built in, since hiredis before 1.0 has none; "
+			"rediss:// (TLS) is not built in, since hiredis before 1.0 has none; "
 			"let stunnel listen on 127.0.0.1 or a Unix socket, and name that");
 	if (scheme(&rest, "redis://"))
 		u.kind = REDIS_TCP;
@@ -184,9 +182,7 @@ int redis_url_parse(struct arena *a, struct str url, struct redis_url *out, stru
 	else if (scheme(&rest, "redis+sentinel://"))
 		u.kind = REDIS_SENTINEL;
 	else
-		return err_set(
-			e, 0,
-			"Redis URL: it begins with redis://, redis+unix:// or redis+sentinel://");
+		return err_set(e, 0, "it begins with redis://, redis+unix:// or redis+sentinel://");
 	query = rest;
 	rest = str_split(&query, '?');
 	end = str_find(rest, '/');

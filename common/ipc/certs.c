@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/ipc/certs.h"
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { PEM_MAX = 1 << 20, PATH_MAX_BYTES = 8192 };
 
@@ -22,4 +24,18 @@ bool certs_record_get(struct wire *w, struct certs_record *r)
 	r->cert = wire_get_str(w, PEM_MAX);
 	r->key = wire_get_str(w, PEM_MAX);
 	return !w->bad;
+}
+
+int certs_read(int fd, struct buf *b)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) || st.st_size > CERTS_FILE_MAX)
+		return -1;
+	n = pread(fd, buf_reserve(b, (size_t)st.st_size + 1), (size_t)st.st_size, 0);
+	if (n != st.st_size)
+		return -1;
+	buf_added(b, (size_t)n);
+	return 0;
 }

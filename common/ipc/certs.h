@@ -18,3 +18,5 @@ struct certs_record {
 void certs_record_put(struct buf *b, const struct certs_record *r);
 /* False at the end, or at a fault: w->bad tells which. Slices point into what is read. */
 bool certs_record_get(struct wire *w, struct certs_record *r);
+/* Appends what a descriptor of these messages holds. -1: more than CERTS_FILE_MAX, or it can't be read. */
+int certs_read(int fd, struct buf *b);

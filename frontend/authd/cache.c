@@ -6,6 +6,7 @@
 #include "common/base/hmap.h"
 #include "common/base/rand.h"
 #include "common/io/loop.h"
+#include "frontend/authd/copies.h"
 
 struct entry {
 	struct cache_entry e;
@@ -159,6 +160,7 @@ bool cache_key_make(const struct cache *c, const struct check *ck, struct cache_
 		if (p[0] == '%' && p[1])
 			put_letter(&b, *++p, ck);
 	put_part(&b, secret_str(&ck->password));
+	put_part(&b, ck->peer.cert); /* endpoints are told of it */
 	mac = HMAC(EVP_sha256(), c->secret, sizeof(c->secret), (const uint8_t *)b.p + b.off, b.n,
 		   key->bytes, &n);
 	buf_wipe(&b);
@@ -193,18 +195,6 @@ enum cache_found cache_find(struct cache *c, const struct cache_key *key,
 	return CACHE_NONE;
 }
 
-static void copy_record(struct arena *a, struct user_record *to, const struct user_record *from)
-{
-	to->user = arena_str(a, from->user);
-	to->uid = from->uid;
-	to->gid = from->gid;
-	to->home = arena_str(a, from->home);
-	to->maildir = arena_str(a, from->maildir);
-	to->quota = arena_str(a, from->quota);
-	to->options = arena_str(a, from->options);
-	to->mailhost = arena_str(a, from->mailhost);
-}
-
 static struct entry *copy(const struct check *ck, enum auth_result r)
 {
 	struct entry *e = xcalloc(1, sizeof(*e));
@@ -217,7 +207,7 @@ static struct entry *copy(const struct check *ck, enum auth_result r)
 	e->e.text = arena_str(a, ck->text);
 	if (r != AUTH_OK)
 		return e;
-	copy_record(a, &e->e.record, &ck->record);
+	e->e.record = copy_record(a, &ck->record);
 	for (size_t i = 0; ck->kind == CHECK_SCRAM && i < ck->credentials.n; i++) {
 		const struct credential *cr = &ck->credentials.a[i];
 

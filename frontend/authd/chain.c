@@ -6,6 +6,7 @@
 #include "common/ipc/wire.h"
 #include "frontend/authd/authd.h"
 #include "frontend/authd/cache.h"
+#include "frontend/authd/copies.h"
 #include "frontend/authd/pwhash.h"
 #include "frontend/authd/verify.h"
 
@@ -116,33 +117,6 @@ void check_credential(struct check *c, struct str hash, struct str services)
 		(struct credential){arena_str(&c->arena, hash), arena_str(&c->arena, services)};
 }
 
-static void copy_facts(struct check *c, const struct session_facts *f)
-{
-	struct arena *a = &c->arena;
-
-	c->facts = *f;
-	c->facts.protocol = arena_str(a, f->protocol);
-	c->facts.session = arena_str(a, f->session);
-	c->facts.rip = arena_str(a, f->rip);
-	c->facts.lip = arena_str(a, f->lip);
-	c->facts.tls_info = arena_str(a, f->tls_info);
-}
-
-static void copy_peer(struct check *c, const struct auth_peer *p)
-{
-	struct arena *a = &c->arena;
-
-	c->peer = *p;
-	c->peer.proxy_addr = arena_str(a, p->proxy_addr);
-	c->peer.proxy_server_addr = arena_str(a, p->proxy_server_addr);
-	c->peer.sni = arena_str(a, p->sni);
-	c->peer.cb_exporter = arena_str(a, p->cb_exporter);
-	c->peer.cb_endpoint = arena_str(a, p->cb_endpoint);
-	c->peer.cert = arena_str(a, p->cert);
-	c->peer.cert_fault = arena_str(a, p->cert_fault);
-	c->peer.cert_proof = arena_str(a, p->cert_proof);
-}
-
 static struct flight *flight_new(struct chain *ch, const struct chain_query *q)
 {
 	struct flight *f = xcalloc(1, sizeof(*f));
@@ -160,8 +134,8 @@ static struct flight *flight_new(struct chain *ch, const struct chain_query *q)
 	c->digest = arena_str(&c->arena, q->digest);
 	secret_set(&c->password, q->password);
 	c->attempt = q->attempt;
-	copy_facts(c, q->facts);
-	copy_peer(c, q->peer);
+	c->facts = copy_facts(&c->arena, q->facts);
+	c->peer = copy_peer(&c->arena, q->peer);
 	f->keyed = cache_key_make(ch->cache, c, &f->key);
 	return f;
 }

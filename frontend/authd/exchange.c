@@ -4,6 +4,7 @@
 #include "common/base/log.h"
 #include "frontend/authd/account.h"
 #include "frontend/authd/chain.h"
+#include "frontend/authd/copies.h"
 #include "frontend/authd/master.h"
 #include "frontend/authd/penalty.h"
 #include "frontend/authd/penalty_redis.h"
@@ -111,20 +112,6 @@ static void admit(struct exchange *x)
 	exchange_free(x);
 }
 
-static void copy_record(struct exchange *x, const struct user_record *r)
-{
-	struct arena *a = &x->m.arena;
-
-	x->record = (struct user_record){.user = arena_str(a, r->user),
-					 .uid = r->uid,
-					 .gid = r->gid,
-					 .home = arena_str(a, r->home),
-					 .maildir = arena_str(a, r->maildir),
-					 .quota = arena_str(a, r->quota),
-					 .options = arena_str(a, r->options),
-					 .mailhost = arena_str(a, r->mailhost)};
-}
-
 static struct str full_name(struct exchange *x, struct str user)
 {
 	const char *domain = x->m.set->defdomain;
@@ -165,7 +152,7 @@ static void on_target(struct chain_waiter *w, enum auth_result r, const struct c
 	x->state = X_BUSY;
 	x->by = arena_str(&x->m.arena, c->by);
 	if (r == AUTH_OK) {
-		copy_record(x, &c->record);
+		x->record = copy_record(&x->m.arena, &c->record);
 		LOG(L_INFO, "master login", L_S("user", x->record.user), L_S("master", x->user),
 		    L_S("ip", x->facts.rip), L_S("session", x->facts.session));
 		admit(x);
@@ -256,7 +243,7 @@ static void on_chain(struct chain_waiter *w, enum auth_result r, const struct ch
 		r = AUTH_OK;
 	}
 	if (r == AUTH_OK)
-		copy_record(x, &c->record);
+		x->record = copy_record(&x->m.arena, &c->record);
 	checked(x, r, c);
 }
 
@@ -355,36 +342,6 @@ void exchange_response(struct exchange *x, struct str message)
 	run(x, x->m.mech->step ? x->m.mech->step(&x->m, message) : MECH_MALFORMED);
 }
 
-static void copy_peer(struct exchange *x, const struct auth_peer *p)
-{
-	struct arena *a = &x->m.arena;
-
-	x->peer = (struct auth_peer){.proxied = p->proxied,
-				     .proxy_addr = arena_str(a, p->proxy_addr),
-				     .proxy_server_addr = arena_str(a, p->proxy_server_addr),
-				     .proxy_port = p->proxy_port,
-				     .proxy_server_port = p->proxy_server_port,
-				     .sni = arena_str(a, p->sni),
-				     .cb_exporter = arena_str(a, p->cb_exporter),
-				     .cb_endpoint = arena_str(a, p->cb_endpoint),
-				     .cert = arena_str(a, p->cert),
-				     .cert_fault = arena_str(a, p->cert_fault),
-				     .cert_proof = arena_str(a, p->cert_proof)};
-}
-
-static void copy_facts(struct exchange *x, const struct session_facts *f)
-{
-	struct arena *a = &x->m.arena;
-
-	x->facts = *f;
-	x->facts.protocol = arena_str(a, f->protocol);
-	x->facts.session = arena_str(a, f->session);
-	x->facts.rip = arena_str(a, f->rip);
-	x->facts.lip = arena_str(a, f->lip);
-	x->facts.tls_info = arena_str(a, f->tls_info);
-	x->facts.begun_ms = (uint64_t)clock_wall_ms();
-}
-
 void exchange_begin(struct requester *from, const struct auth_request *r)
 {
 	struct authd *ad = from->authd;
@@ -395,8 +352,9 @@ void exchange_begin(struct requester *from, const struct auth_request *r)
 	x->attempt = r->attempt;
 	x->after = AUTH_OK;
 	memcpy(x->nonce, r->nonce, sizeof(x->nonce));
-	copy_facts(x, &r->facts);
-	copy_peer(x, &r->peer);
+	x->facts = copy_facts(&x->m.arena, &r->facts);
+	x->facts.begun_ms = (uint64_t)clock_wall_ms();
+	x->peer = copy_peer(&x->m.arena, &r->peer);
 	list_append(&from->exchanges, &x->link);
 	hmap_put_u64(from->by_id, x->id, x);
 	list_init(&x->waiter.link);

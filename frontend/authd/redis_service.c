@@ -28,7 +28,7 @@ static int check_replicas(struct arena *a, const struct settings *set, struct er
 		struct redis_url u;
 
 		if (word.n && redis_url_parse(a, word, &u, e))
-			return -1;
+			return err_in(e, "REDIS_REPLICA_URL");
 		if (word.n && u.kind == REDIS_SENTINEL)
 			return err_set(e, 0,
 				       "REDIS_REPLICA_URL: replicas of sentinels are read with "
@@ -51,8 +51,11 @@ int redis_service_check(const struct settings *set, struct err *e)
 			return err_set(e, 0, "LIMITS_SHARED=redis, but REDIS_URL is not set");
 		return 0;
 	}
-	if (redis_url_parse(&a, str_c(set->redis_url), &u, e) || check_replicas(&a, set, e) ||
-	    redis_template_parse(&a, str_c(set->redis_command), str_c(set->redis_prefix), &t, e))
+	if (redis_url_parse(&a, str_c(set->redis_url), &u, e))
+		rc = err_in(e, "REDIS_URL");
+	else if (check_replicas(&a, set, e) ||
+		 redis_template_parse(&a, str_c(set->redis_command), str_c(set->redis_prefix), &t,
+				      e))
 		rc = -1;
 	arena_deinit(&a);
 	return rc;

@@ -11,11 +11,19 @@
 
 enum { CA_NAMES_MAX = 4096 };
 
+/* OpenSSL takes half a millisecond to read one, so they are read when they are asked for first; main has
+ * looked at them. */
+struct named {
+	struct tlscert cert;
+	struct buf pem, key; /* until then; both empty and no leaf: it can't be used */
+	char *file;
+};
+
 struct tlsctx {
 	const struct settings *set;
 	SSL_CTX *ctx;
 	struct tlscert def;
-	struct hmap *names; /* struct tlscert */
+	struct hmap *names; /* struct named */
 	struct tickets tickets;
 	X509_STORE *trust;
 	STACK_OF(X509_NAME) * authorities; /* named to clients */
@@ -23,11 +31,11 @@ struct tlsctx {
 
 /* ---- which certificate ---------------------------------------------------------------------- */
 
-static const struct tlscert *by_host(const struct tlsctx *t, const char *name)
+static struct named *by_host(const struct tlsctx *t, const char *name)
 {
 	char lower[CERTS_NAME_MAX + 1];
 	size_t n = strlen(name), dot;
-	const struct tlscert *c;
+	struct named *c;
 
 	if (n == 0 || n > CERTS_NAME_MAX)
 		return NULL;
@@ -43,21 +51,53 @@ static const struct tlscert *by_host(const struct tlsctx *t, const char *name)
 	return hmap_get(t->names, str_mem(lower + dot - 1, n - dot + 1));
 }
 
-const struct tlscert *tlsctx_find(const struct tlsctx *t, const char *name, const char *address)
+/* What OpenSSL doesn't take (a key that is too short for its security level) must not come up within a
+ * handshake. */
+static int try_out(struct tlsctx *t, const struct tlscert *c, struct err *e)
 {
+	SSL *ssl = SSL_new(t->ctx);
+	int ok = ssl && SSL_use_cert_and_key(ssl, c->leaf, c->key, c->chain, 1) == 1;
+
+	SSL_free(ssl);
+	return ok ? 0 : err_set(e, 0, "certificate: %s", tlscert_error());
+}
+
+static const struct tlscert *read_named(struct tlsctx *t, struct named *n)
+{
+	struct err e;
+
+	if (!n->pem.n)
+		return n->cert.leaf ? &n->cert : NULL;
+	if (tlscert_parse(&n->cert, buf_str(&n->pem), buf_str(&n->key), &e) ||
+	    try_out(t, &n->cert, &e)) {
+		tlscert_deinit(&n->cert);
+		LOG(L_ERROR, "certificate not used", L_C("file", n->file), L_C("error", e.text));
+	}
+	buf_wipe(&n->pem);
+	buf_wipe(&n->key);
+	return n->cert.leaf ? &n->cert : NULL;
+}
+
+const struct tlscert *tlsctx_find(struct tlsctx *t, const char *name, const char *address)
+{
+	struct named *n = NULL;
 	const struct tlscert *c = NULL;
 
+	if (!t->ctx)
+		return NULL;
 	if (hmap_count(t->names) && name)
-		c = by_host(t, name);
-	if (!c && hmap_count(t->names) && address)
-		c = hmap_get(t->names, str_c(address));
-	return c ? c : t->def.leaf ? &t->def : NULL;
+		n = by_host(t, name);
+	if (!n && hmap_count(t->names) && address)
+		n = hmap_get(t->names, str_c(address));
+	if (n)
+		c = read_named(t, n);
+	return c ? c : &t->def;
 }
 
 /* Comes in full handshakes only: one that is resumed shows no certificate. */
 static int choose(SSL *ssl, void *arg)
 {
-	const struct tlsctx *t = arg;
+	struct tlsctx *t = arg;
 	const struct tlsconn *conn = SSL_get_app_data(ssl);
 	const struct tlscert *c = tlsctx_find(t, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name),
 					      conn ? conn->local_ip : NULL);
@@ -128,54 +168,40 @@ SSL_CTX *tlsctx_get(const struct tlsctx *t)
 
 /* ---- what comes from frontend main ----------------------------------------------------------- */
 
-static void drop(struct tlscert *c)
+static void drop(struct named *n)
 {
-	if (!c)
+	if (!n)
 		return;
-	tlscert_deinit(c);
-	free(c);
+	tlscert_deinit(&n->cert);
+	buf_wipe(&n->pem);
+	buf_wipe(&n->key);
+	free(n->file);
+	free(n);
 }
 
-/* What OpenSSL doesn't take (a key that is too short for its security level) must not come up in a
- * handshake first. */
-static int try_out(struct tlsctx *t, const struct tlscert *c, struct err *e)
+static void take_named(struct tlsctx *t, const struct certs_record *r)
 {
-	SSL *ssl = SSL_new(t->ctx);
-	int ok = ssl && SSL_use_cert_and_key(ssl, c->leaf, c->key, c->chain, 1) == 1;
+	struct named *n = xcalloc(1, sizeof(*n));
 
-	SSL_free(ssl);
-	return ok ? 0 : err_set(e, 0, "certificate: %s", tlscert_error());
+	buf_str_put(&n->pem, r->cert);
+	buf_str_put(&n->key, r->key);
+	n->file = str_dup(r->file);
+	drop(hmap_put(t->names, r->name, n));
 }
 
-static int take_named(struct tlsctx *t, struct str name, const struct tlscert *c, struct err *e)
-{
-	struct tlscert *mine;
-
-	if (t->ctx && try_out(t, c, e))
-		return -1;
-	mine = xmalloc(sizeof(*mine));
-	*mine = *c;
-	drop(hmap_put(t->names, name, mine));
-	return 0;
-}
-
-static void take(struct tlsctx *t, const struct certs_record *r)
+static void take_default(struct tlsctx *t, const struct certs_record *r)
 {
 	struct tlscert c;
 	struct err e;
 
-	if (tlscert_parse(&c, r->cert, r->key, &e) == 0) {
-		if ((r->name.n ? take_named(t, r->name, &c, &e) : rebuild(t, &c, &e)) == 0) {
-			if (!r->name.n) {
-				tlscert_deinit(&t->def);
-				t->def = c;
-			}
-			return;
-		}
-		tlscert_deinit(&c);
+	if (tlscert_parse(&c, r->cert, r->key, &e) == 0 && rebuild(t, &c, &e) == 0) {
+		tlscert_deinit(&t->def);
+		t->def = c;
+		return;
 	}
+	tlscert_deinit(&c);
 	LOG(L_ERROR, "certificate not used", L_S("file", r->file), L_C("error", e.text),
-	    L_C("kept", "the one before, if any"));
+	    L_C("kept", t->ctx ? "the one before" : "none"));
 }
 
 int tlsctx_take_certs(struct tlsctx *t, struct str records)
@@ -184,8 +210,10 @@ int tlsctx_take_certs(struct tlsctx *t, struct str records)
 	struct certs_record r;
 
 	while (certs_record_get(&w, &r)) {
-		if (r.there)
-			take(t, &r);
+		if (r.there && r.name.n)
+			take_named(t, &r);
+		else if (r.there)
+			take_default(t, &r);
 		else
 			drop(hmap_del(t->names, r.name));
 	}

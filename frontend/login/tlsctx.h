@@ -26,4 +26,4 @@ void tlsctx_take_trust(struct tlsctx *t, struct str ca, struct str crl);
 
 /* By the server name that the client asked for (NULL: none), else by the local address, else the
  * default. Nothing is allocated. NULL: there is none at all. */
-const struct tlscert *tlsctx_find(const struct tlsctx *t, const char *name, const char *address);
+const struct tlscert *tlsctx_find(struct tlsctx *t, const char *name, const char *address);

@@ -87,7 +87,7 @@ static struct str exporter(SSL *ssl, struct arena *a)
 }
 
 /* RFC 5929 4.1. Signatures without a hash of their own (Ed25519) have no such binding. */
-static struct str endpoint(const struct tlsctx *ctx, const struct tlsconn *t, struct arena *a)
+static struct str endpoint(struct tlsctx *ctx, const struct tlsconn *t, struct arena *a)
 {
 	/* OpenSSL doesn't remember which one a resumed session was begun with. */
 	const struct tlscert *c = tlsctx_find(
@@ -142,7 +142,7 @@ static bool may_bind(enum sasl_id m)
 	       m == SASL_SCRAM_SHA_1 || m == SASL_SCRAM_SHA_256;
 }
 
-void tlspeer_fill(const struct tlsconn *t, const struct tlsctx *ctx, enum sasl_id mechanism,
+void tlspeer_fill(const struct tlsconn *t, struct tlsctx *ctx, enum sasl_id mechanism,
 		  struct auth_peer *p, struct arena *a)
 {
 	p->sni = arena_str(a, str_c(SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name)));

@@ -22,7 +22,7 @@ void tlspeer_free(struct tlspeer **p);
 void tlspeer_message(struct tlspeer *p, SSL *ssl, bool write, struct str message);
 
 /* The TLS part of p, for a login by this mechanism; strings lie in a. */
-void tlspeer_fill(const struct tlsconn *t, const struct tlsctx *ctx, enum sasl_id mechanism,
+void tlspeer_fill(const struct tlsconn *t, struct tlsctx *ctx, enum sasl_id mechanism,
 		  struct auth_peer *p, struct arena *a);
 /* True: this client's certificate was accepted and has TLS_EXTERNAL's field. authd looks again. */
 bool tlspeer_external(const struct tlsconn *t, const struct settings *set);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frontend/login/worker.h"
-#include <sys/stat.h>
 #include "common/base/log.h"
 #include "common/base/rand.h"
 #include "common/ipc/certs.h"
@@ -71,24 +70,10 @@ static void drain(struct worker *w)
 	worker_ended(w);
 }
 
-static int read_memfd(int fd, struct buf *b)
-{
-	struct stat st;
-	ssize_t n;
-
-	if (fstat(fd, &st) || st.st_size > CERTS_FILE_MAX)
-		return -1;
-	n = pread(fd, buf_reserve(b, (size_t)st.st_size + 1), (size_t)st.st_size, 0);
-	if (n != st.st_size)
-		return -1;
-	buf_added(b, (size_t)n);
-	return 0;
-}
-
 static int on_certs(struct worker *w, int fd)
 {
 	struct buf b = BUF_INIT;
-	int rc = read_memfd(fd, &b);
+	int rc = certs_read(fd, &b);
 
 	if (rc == 0)
 		rc = tlsctx_take_certs(w->tls, buf_str(&b));
@@ -99,7 +84,7 @@ static int on_certs(struct worker *w, int fd)
 static int on_trust(struct worker *w, const int fds[2])
 {
 	struct buf ca = BUF_INIT, crl = BUF_INIT;
-	int rc = read_memfd(fds[0], &ca) || read_memfd(fds[1], &crl) ? -1 : 0;
+	int rc = certs_read(fds[0], &ca) || certs_read(fds[1], &crl) ? -1 : 0;
 
 	if (rc == 0)
 		tlsctx_take_trust(w->tls, buf_str(&ca), buf_str(&crl));
@@ -178,7 +163,7 @@ static int on_msg(void *ctx, struct link_msg *m)
 	static const uint8_t fds[] = {
 		[SUP_LISTENER] = 1,	[SUP_CERT] = 1,	 [SUP_AUTHD_LINK] = 1,
 		[SUP_BACKEND_LINK] = 1, [SUP_DRAIN] = 0, [SUP_COUNTS_WANTED] = 0,
-		[SUP_TICKET_KEYS] = 0,	[SUP_TRUST] = 2,	 [SUP_ACCESS] = 1};
+		[SUP_TICKET_KEYS] = 0,	[SUP_TRUST] = 2, [SUP_ACCESS] = 1};
 	struct worker *w = ctx;
 
 	if (m->type == SUP_IPCOUNT)

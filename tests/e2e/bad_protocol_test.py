@@ -375,6 +375,7 @@ def test_no_name_leads_outside(shared_server, box, c, name):
     tripwire = os.path.join(home, "tripwire")
     os.makedirs(os.path.join(tripwire, "cur"), exist_ok=True)
     outside = [p for p in tree(shared_server.mail) if not p.startswith(box.maildir)]
+    there_before = os.path.exists("/tmp/x")
     quoted = '"%s"' % name.replace("\\", "\\\\").replace('"', '\\"')
     for command in ("CREATE %s", "SELECT %s", "STATUS %s (MESSAGES)", "DELETE %s", "SUBSCRIBE %s", "RENAME INBOX.no %s",
                     "COPY 1 %s", "EXAMINE %s", "UNSUBSCRIBE %s", "MOVE 99 %s"):
@@ -388,7 +389,7 @@ def test_no_name_leads_outside(shared_server, box, c, name):
     reply = c.append(quoted, b"x\r\n\r\n")
     assert reply.status in ("NO", "BAD")
     assert [p for p in tree(shared_server.mail) if not p.startswith(box.maildir)] == outside
-    assert not os.path.exists("/tmp/x") and not os.path.exists(os.path.join(shared_server.mail, "x"))
+    assert os.path.exists("/tmp/x") == there_before and not os.path.exists(os.path.join(shared_server.mail, "x"))
 
 
 @pytest.mark.parametrize("name", ["&", "&AAA", "&AGE-", "&2AA-", "&AAA-", "&AC8-", "&AOl-&AOl-", "&AOk", "&AOl--&", "&!-",
@@ -482,14 +483,13 @@ def test_append_bomb(account, size):
 
 
 def test_many_messages_in_one_append(account):
-    """B45: MULTIAPPEND isn't offered: BAD, and nothing stored."""
+    """B45: one more than IMAP_MULTIAPPEND_MAX: nothing is stored."""
     with account.client() as c:
-        assert b"MULTIAPPEND" not in c.ok("CAPABILITY").untagged[0]
-        c.send(b"a APPEND INBOX" + b" {5+}\r\nx: y\n" * 1000 + b"\r\n")
+        c.send(b"a APPEND INBOX" + b" {5+}\r\nx: y\n" * 1001 + b"\r\n")
         reply = c.finish(b"a")
-        assert reply.status == "BAD"
+        assert reply.status == "NO"
         assert c.ok("STATUS INBOX (MESSAGES)").find(r"MESSAGES 0\)")
-        assert not os.listdir(os.path.join(account.maildir, "tmp"))
+        wait_for("tmp/ to be tidied", lambda: not os.listdir(os.path.join(account.maildir, "tmp")))
 
 
 # ---- more than is read ----------------------------------------------------------------------------------
@@ -544,13 +544,11 @@ def test_endless_line_in_idle(box):
         thread.join()
 
 
-@pytest.mark.parametrize("command", ["SELECT INBOX (QRESYNC (1 1))", "SELECT INBOX (CONDSTORE)", "FETCH 1:* (FLAGS) (CHANGEDSINCE 0)",
-                                     "UID FETCH 1:* FLAGS (CHANGEDSINCE 9223372036854775808 VANISHED)",
-                                     "STORE 1 (UNCHANGEDSINCE 0) FLAGS ()", "SEARCH MODSEQ 0", "COMPRESS DEFLATE"])
-def test_what_is_not_offered_is_bad(c, command):
+@pytest.mark.parametrize("name, command", [("COMPRESS", "COMPRESS DEFLATE"), ("REPLACE", "REPLACE 1 INBOX x"),
+                                           ("UNAUTHENTICATE", "UNAUTHENTICATE"), ("NOTIFY", "NOTIFY NONE")])
+def test_what_is_not_offered_is_bad(c, name, command):
     """B52, B26: nothing that isn't advertised works by half."""
-    caps = c.ok("CAPABILITY").untagged[0]
-    assert b"CONDSTORE" not in caps and b"QRESYNC" not in caps and b"COMPRESS" not in caps
+    assert name.encode() not in c.ok("CAPABILITY").untagged[0]
     assert c.cmd(command).status == "BAD"
 
 
@@ -578,7 +576,7 @@ def test_names_in_answers_are_escaped(c):
     for name in (b'INBOX.x" y', b"INBOX.nl\n* BYE gone"):
         c.send(b"a SELECT {%d+}\r\n%s\r\n" % (len(name), name))
         reply = c.finish(b"a")
-        assert reply.status in ("NO", "BAD") and not reply.untagged
+        assert reply.status in ("NO", "BAD") and set(reply.untagged) <= {b"* OK [CLOSED] Ok"}
     c.ok("SELECT INBOX")
 
 

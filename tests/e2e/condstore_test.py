@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """CONDSTORE (RFC 7162 section 3.1): modification sequences of messages, and STORE that depends on them."""
+import contextlib
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
+from lib.imap import Imap
 from lib.server import wait_for
 
 MAX = 2**63 - 1
@@ -180,7 +183,6 @@ def test_kept_when_nothing_happens(server):
     s = server(IMAPD_LINGER=0).start()
     for _ in range(3):
         s.deliver()
-    from lib.imap import Imap
     with Imap(s.port).login() as c:
         c.ok("SELECT INBOX (CONDSTORE)")
         c.ok("STORE 2 +FLAGS (\\Seen)")
@@ -190,6 +192,44 @@ def test_kept_when_nothing_happens(server):
     with Imap(s.port).login() as c:
         told = c.ok("SELECT INBOX (CONDSTORE)").find(r"\[HIGHESTMODSEQ (\d+)\]")
         assert modseqs(c) == before and int(told[1]) == max(before.values())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small volume")
+def test_not_lower_after_a_full_volume(server):
+    """After kill -9 the modseqs jump to what may have been shown; that this can't be written down must not undo it."""
+    s = server(IMAPD_LINGER=0)
+    home = os.path.join(s.mail, "demo")
+    os.mkdir(home)
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "none", home], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("mount: %s" % made.stderr.decode())
+    filler = os.path.join(home, "filler")
+    try:
+        s.give(home)
+        s.start()
+        s.deliver()
+        with Imap(s.port).login() as c:
+            c.ok("SELECT INBOX (CONDSTORE)")
+            c.ok("STORE 1 +FLAGS (\\Seen)")
+            shown = highest(c)
+            with open(filler, "wb", buffering=0) as f, contextlib.suppress(OSError):
+                while f.write(b"x" * 4096):
+                    pass
+            os.kill(s.imapds(s.maildir())[0], signal.SIGKILL)
+            assert c.closed()
+        with Imap(s.port).login() as c:
+            jumped = int(c.ok("SELECT INBOX (CONDSTORE)").find(r"HIGHESTMODSEQ (\d+)")[1])
+            assert jumped > shown
+            os.unlink(filler)
+        wait_for("the process to leave", lambda: not s.imapds(s.maildir()))
+        with Imap(s.port).login() as c:
+            assert int(c.ok("SELECT INBOX (CONDSTORE)").find(r"HIGHESTMODSEQ (\d+)")[1]) >= jumped
+            c.ok("STORE 1 -FLAGS (\\Seen)")
+            assert modseqs(c)[1] > jumped
+        s.stop_one("frontend")
+        s.stop_one("backend")
+    finally:
+        subprocess.run(["umount", "-l", home], check=True)
 
 
 # ---- FETCH --------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -251,6 +252,33 @@ def test_a_failed_batch_takes_its_keywords_back(tight):
         assert all("[LIMIT]" in r.text for r in replies[:4])
     for c in clients:
         c.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small volume")
+def test_a_full_volume(server):
+    """B45: no room for the last one of several."""
+    s = server()
+    home = os.path.join(s.mail, "demo")
+    os.mkdir(home)
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "none", home], capture_output=True, check=False)
+    if made.returncode != 0:
+        pytest.skip("mount: %s" % made.stderr.decode())
+    try:
+        s.give(home)
+        s.start()
+        c = Imap(s.port).login()
+        for _ in range(3):
+            reply = multiappend(c, [message(i, 300000) for i in range(4)])
+            assert reply.status == "NO" and "[OVERQUOTA]" in reply.text, reply
+            wait_for("an empty tmp/", lambda: not os.listdir(os.path.join(s.maildir(), "tmp")))
+            assert subjects(c) == []
+        assert multiappend(c, [message(i, 200000) for i in range(4)]).ok
+        assert subjects(c) == [0, 1, 2, 3]
+        c.close()
+        s.stop_one("frontend")
+        s.stop_one("backend")
+    finally:
+        subprocess.run(["umount", "-l", home], check=True)
 
 
 def test_idle_sees_them_together(account):

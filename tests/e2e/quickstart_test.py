@@ -136,6 +136,18 @@ def test_settings_and_mail_stay(home, quickstart):
     assert q.stop() == 0
 
 
+def test_demo_has_another_password(home, quickstart):
+    q = quickstart("--no-demo").ready()
+    changed = ctl(home, "passwd", "demo", input="another\n")
+    assert changed.returncode == 0, changed.stderr
+    assert q.stop() == 0
+    q = quickstart().ready()
+    assert "demo with the password demo is refused (AUTHMODULES=passwd-file)" in q.text()
+    with Imap(q.imap) as c:
+        c.login("demo", "another")
+    assert q.stop() == 0
+
+
 def test_killed_daemons_come_back(home, quickstart):
     q = quickstart("--no-demo").ready()
     for name in ("notifyd", "backend", "frontend"):

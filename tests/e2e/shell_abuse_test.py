@@ -114,5 +114,5 @@ def test_stuck_client_is_disconnected(box):
     c.ok("SELECT INBOX")
     c.send(b"a FETCH 1:* BODY.PEEK[]\r\n" * 10)
     assert c.process.wait(10) == 0
-    assert 'cause="stuck output"' in c.log()
+    assert "cause=stuck output" in c.log()
     c.close()

@@ -97,7 +97,8 @@ static void expunge(struct disk *d, uint32_t uid)
 static void compact(struct disk *d, uint32_t to)
 {
 	struct rec gone = {.type = REC_VANISHED, .uid = GONE_EARLY, .last = GONE_EARLY, .modseq = modseq};
-	struct rec state = {.type = REC_STATE, .modseq = modseq + to, .uidnext = to + 1};
+	struct rec state = {
+		.type = REC_STATE, .modseq = modseq + to, .uidnext = to + 1, .keeps_expunges = true};
 	struct buf b = BUF_INIT;
 	struct err e;
 

@@ -44,7 +44,8 @@ static void sets(struct str in, uint32_t max)
 /* Two sets, apart by a line end: what both hold, and what only the first does. */
 static void two_sets(struct str in, uint32_t max)
 {
-	struct imap_seqset a = IMAP_SEQSET_INIT, b = IMAP_SEQSET_INIT, both = IMAP_SEQSET_INIT, rest = IMAP_SEQSET_INIT;
+	struct imap_seqset a = IMAP_SEQSET_INIT, b = IMAP_SEQSET_INIT, both = IMAP_SEQSET_INIT,
+			   rest = IMAP_SEQSET_INIT;
 	struct str second = in, first = str_split(&second, '\n');
 
 	if (second.p && imap_seqset_parse(&a, first, 50) && imap_seqset_parse(&b, second, 50)) {
@@ -54,11 +55,14 @@ static void two_sets(struct str in, uint32_t max)
 		imap_seqset_without(&rest, &a, &b);
 		check_members(&both);
 		check_members(&rest);
-		ASSERT(imap_seqset_count(&both) + imap_seqset_count(&rest) == imap_seqset_count(&a));
+		ASSERT(imap_seqset_count(&both) + imap_seqset_count(&rest) ==
+		       imap_seqset_count(&a));
 		for (size_t i = 0; i < both.n; i++)
-			ASSERT(imap_seqset_has(&a, both.a[i].lo) && imap_seqset_has(&b, both.a[i].hi));
+			ASSERT(imap_seqset_has(&a, both.a[i].lo) &&
+			       imap_seqset_has(&b, both.a[i].hi));
 		for (size_t i = 0; i < rest.n; i++)
-			ASSERT(imap_seqset_has(&a, rest.a[i].lo) && !imap_seqset_has(&b, rest.a[i].lo) &&
+			ASSERT(imap_seqset_has(&a, rest.a[i].lo) &&
+			       !imap_seqset_has(&b, rest.a[i].lo) &&
 			       !imap_seqset_has(&b, rest.a[i].hi));
 	}
 	imap_seqset_deinit(&a);

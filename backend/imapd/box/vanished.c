@@ -8,11 +8,12 @@ static void note(void *ctx, uint32_t lo, uint32_t hi)
 	imap_seqset_add(ctx, lo, hi);
 }
 
-void vanished_find(struct vanished *x, const struct view *v, uint64_t since, const struct imap_seqset *known,
-		   uint32_t known_to)
+void vanished_find(struct vanished *x, const struct view *v, uint64_t since,
+		   const struct imap_seqset *known, uint32_t known_to)
 {
 	struct folder *f = view_folder(v);
-	struct imap_seqset gone = IMAP_SEQSET_INIT, asked = IMAP_SEQSET_INIT, counted = IMAP_SEQSET_INIT;
+	struct imap_seqset gone = IMAP_SEQSET_INIT, asked = IMAP_SEQSET_INIT,
+			   counted = IMAP_SEQSET_INIT;
 
 	folder_vanished_since(f, since, note, &gone);
 	imap_seqset_resolve(&gone, 0);

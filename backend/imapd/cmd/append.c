@@ -18,10 +18,10 @@ struct appending {
 	struct cmd *cmd;
 	struct append *append;
 	struct append_opts opts; /* of the message at hand */
-	struct arena arena;      /* what they point to */
+	struct arena arena;	 /* what they point to */
 	uint64_t messages, bytes;
-	uint64_t left; /* bytes of the literal still to come */
-	bool busy;     /* the store takes no more for now */
+	uint64_t left;	 /* bytes of the literal still to come */
+	bool busy;	 /* the store takes no more for now */
 	struct str code; /* "[APPENDUID 3 7:9]" */
 };
 
@@ -52,10 +52,12 @@ static enum cmd_next answer(struct cmd *cmd)
 		return cmd_no(cmd, "[TRYCREATE] No such mailbox");
 	if (cmd->result.code != STORE_OK)
 		return cmd_fault(cmd, &cmd->result);
-	return cmd_ok_long(cmd, str_c(arena_printf(&cmd->arena, "%.*s APPEND Ok.", STR_ARG(s->code))));
+	return cmd_ok_long(cmd,
+			   str_c(arena_printf(&cmd->arena, "%.*s APPEND Ok.", STR_ARG(s->code))));
 }
 
-static struct str appenduid(struct arena *arena, uint32_t uidvalidity, const uint32_t *uids, size_t n)
+static struct str appenduid(struct arena *arena, uint32_t uidvalidity, const uint32_t *uids,
+			    size_t n)
 {
 	struct imap_seqset set = IMAP_SEQSET_INIT;
 	struct buf b = BUF_INIT;
@@ -110,7 +112,8 @@ static enum cmd_next read_rest(struct cmd *cmd)
 	conn_consume(cmd->c->conn, used);
 	switch (r) {
 	case IMAP_PARSE_COMMAND:
-		return imap_arg_end(p->args) ? commit(cmd) : cmd_bad(cmd, "Invalid arguments to APPEND");
+		return imap_arg_end(p->args) ? commit(cmd)
+					     : cmd_bad(cmd, "Invalid arguments to APPEND");
 	case IMAP_PARSE_LITERAL:
 		return next_message(cmd);
 	case IMAP_PARSE_MORE:
@@ -250,7 +253,8 @@ static bool take_size(struct cmd *cmd, struct append_opts *o)
 		cmd_no(cmd, "[TOOBIG] Message is larger than %llu bytes",
 		       (unsigned long long)cmd->im->set->imap_append_max);
 	else if (s->messages && (s->bytes > room || lit->size > room - s->bytes))
-		cmd_no(cmd, "[TOOBIG] Messages of one APPEND are larger than %llu bytes", (unsigned long long)room);
+		cmd_no(cmd, "[TOOBIG] Messages of one APPEND are larger than %llu bytes",
+		       (unsigned long long)room);
 	else
 		return true;
 	/* Nobody reads gigabytes only to drop them (B6). */
@@ -263,7 +267,8 @@ static bool take_options(struct cmd *cmd, const struct imap_arg *a)
 {
 	struct appending *s = cmd->state;
 
-	return take_flags(cmd, &a, &s->opts) && take_date(cmd, &a, &s->opts) && take_size(cmd, &s->opts);
+	return take_flags(cmd, &a, &s->opts) && take_date(cmd, &a, &s->opts) &&
+	       take_size(cmd, &s->opts);
 }
 
 static enum cmd_next next_message(struct cmd *cmd)

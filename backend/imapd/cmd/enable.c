@@ -19,6 +19,7 @@ enum cmd_next enable_start(struct cmd *cmd)
 		return cmd_bad(cmd, "Invalid arguments to ENABLE");
 	if (condstore || qresync)
 		client_enable(cmd->c, qresync);
-	buf_printf(cmd_out(cmd), "* ENABLED%s%s\r\n", condstore ? " CONDSTORE" : "", qresync ? " QRESYNC" : "");
+	buf_printf(cmd_out(cmd), "* ENABLED%s%s\r\n", condstore ? " CONDSTORE" : "",
+		   qresync ? " QRESYNC" : "");
 	return cmd_ok(cmd, "ENABLE completed");
 }

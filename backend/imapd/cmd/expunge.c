@@ -6,7 +6,8 @@
 static enum cmd_next answer(struct cmd *cmd)
 {
 	const uint64_t *before = cmd->state;
-	uint64_t highest = view_folder(cmd->view)->modseq; /* all up to here is told before the reply */
+	uint64_t highest =
+		view_folder(cmd->view)->modseq; /* all up to here is told before the reply */
 
 	if (cmd->result.code == STORE_EXPUNGED)
 		cmd->result.code = STORE_OK; /* somebody else was faster */

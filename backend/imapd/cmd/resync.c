@@ -33,7 +33,8 @@ bool resync_parse(struct resync *r, const struct imap_arg *a)
 	r->all = imap_arg_end(a) || a->type == IMAP_ARG_LIST;
 	if (!r->all && !take_plain_set(&a, &r->known))
 		return false;
-	return imap_arg_end(a) || (imap_arg_list(&a, &pairs) && take_pairs(r, pairs) && imap_arg_end(a));
+	return imap_arg_end(a) ||
+	       (imap_arg_list(&a, &pairs) && take_pairs(r, pairs) && imap_arg_end(a));
 }
 
 /* ---- the answer ------------------------------------------------------------------------------- */
@@ -48,7 +49,8 @@ static uint32_t known_to(const struct resync *r, const struct view *v)
 	for (size_t i = 0, k = 0; i < r->seqs.n && k < r->uids.n;) {
 		uint32_t seq = r->seqs.a[i].lo + s;
 
-		if (seq > view_exists(v) || f->msgs.a[view_index(v, seq)].uid != r->uids.a[k].lo + u)
+		if (seq > view_exists(v) ||
+		    f->msgs.a[view_index(v, seq)].uid != r->uids.a[k].lo + u)
 			break;
 		uid = r->uids.a[k].lo + u;
 		if (seq == r->seqs.a[i].hi) {

@@ -7,12 +7,12 @@
 struct resync {
 	uint32_t uidvalidity;
 	uint64_t modseq;
-	bool all;                      /* no set of known UIDs was given */
+	bool all; /* no set of known UIDs was given */
 	struct imap_seqset known;
 	struct imap_seqset seqs, uids; /* of messages whose numbers the client knows, pairwise */
 	struct vanished gone;
 	VEC(uint32_t) changed;
-	size_t told;                   /* of changed */
+	size_t told; /* of changed */
 };
 /* "67890007 20050715 41,43:211 (1,5 41,49)"; false: not the grammar. */
 bool resync_parse(struct resync *r, const struct imap_arg *a);

@@ -99,8 +99,8 @@ static bool take_params(struct cmd *cmd, const struct imap_arg *a, struct select
 	while (!imap_arg_end(a)) {
 		if (!condstore && imap_arg_word(&a, "CONDSTORE")) {
 			condstore = true;
-		} else if (!s->has_resync && imap_arg_word(&a, "QRESYNC") && imap_arg_list(&a, &args) &&
-			   resync_parse(&s->resync, args)) {
+		} else if (!s->has_resync && imap_arg_word(&a, "QRESYNC") &&
+			   imap_arg_list(&a, &args) && resync_parse(&s->resync, args)) {
 			s->has_resync = true;
 		} else {
 			cmd_bad(cmd, "Invalid parameter to %s", cmd->row->name);

@@ -3,7 +3,7 @@
 #include "common/imap/args.h"
 
 enum item { MESSAGES, RECENT, UIDNEXT, UIDVALIDITY, UNSEEN, HIGHESTMODSEQ, ITEM_N };
-static const char *const names[ITEM_N] = {"MESSAGES",    "RECENT", "UIDNEXT",
+static const char *const names[ITEM_N] = {"MESSAGES",	 "RECENT", "UIDNEXT",
 					  "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ"};
 
 struct status {

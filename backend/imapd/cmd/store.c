@@ -74,7 +74,8 @@ static enum cmd_next end_modified(struct cmd *cmd)
 	struct buf b = BUF_INIT;
 
 	for (size_t i = 0; i < s->modified.n; i++) {
-		uint32_t uid = s->modified.a[i], n = cmd->uid ? uid : view_seq_of_uid(cmd->view, uid);
+		uint32_t uid = s->modified.a[i],
+			 n = cmd->uid ? uid : view_seq_of_uid(cmd->view, uid);
 
 		if (n)
 			imap_seqset_add(&set, n, n);

@@ -19,6 +19,9 @@ struct search {
 	struct search_matcher *matcher;
 	struct folder_files *files;
 	uint32_t seq;             /* last message looked at */
+	bool few;                 /* only some UIDs need a look ... */
+	VEC(uint32_t) among;      /* ... these */
+	size_t at;
 	struct search_target target[BATCH];
 	uint8_t *known;           /* BATCH x leaves */
 	size_t n;
@@ -38,6 +41,7 @@ static void search_free(struct cmd *cmd)
 	search_program_free(&s->prog);
 	folder_files_put(&s->files);
 	vec_free(&s->hits);
+	vec_free(&s->among);
 	free(s->known);
 	free(s);
 }
@@ -192,17 +196,50 @@ static enum cmd_next search_answer(struct cmd *cmd)
 	return cmd_ok(cmd, "SEARCH done.");
 }
 
+/* The next message to look at; 0: there are no more. */
+static uint32_t next_number(struct search *s)
+{
+	uint32_t seq = 0;
+
+	if (!s->few)
+		return s->seq < view_exists(s->cmd->view) ? ++s->seq : 0;
+	while (!seq && s->at < s->among.n)
+		seq = view_seq_of_uid(s->cmd->view, s->among.a[s->at++]);
+	return seq;
+}
+
+static void note_changed(void *ctx, size_t index)
+{
+	struct search *s = ctx;
+
+	*vec_push(&s->among) = view_folder(s->cmd->view)->msgs.a[index].uid;
+}
+
+/* A MODSEQ that all results must have costs what has changed, not the folder (P11). */
+static void look_at_few(struct search *s)
+{
+	for (const struct search_node *n = s->prog.root->kids; n && !s->few; n = n->next) {
+		if (n->op != SEARCH_MODSEQ || n->from <= 0)
+			continue;
+		folder_changed_since(view_folder(s->cmd->view), (uint64_t)n->from - 1, note_changed, s);
+		s->few = true;
+	}
+}
+
 static enum cmd_next search_next(struct cmd *cmd)
 {
 	struct search *s = cmd->state;
 	struct folder *f = view_folder(cmd->view);
+	uint32_t seq;
 
-	while (s->seq < view_exists(cmd->view)) {
+	for (;;) {
 		if (s->n == BATCH)
 			return batch_submit(cmd);
 		if (cmd_tired(cmd))
 			return cmd_then(cmd, search_next, CMD_YIELD);
-		uint32_t seq = ++s->seq;
+		seq = next_number(s);
+		if (!seq)
+			break;
 		struct looking l = {cmd->view, &f->msgs.a[view_index(cmd->view, seq)], seq};
 		if (l.m->state & MSG_EXPUNGED)
 			continue;
@@ -265,6 +302,7 @@ enum cmd_next search_start(struct cmd *cmd)
 	}
 	if (s->prog.modseq)
 		client_enable(cmd->c, false);
+	look_at_few(s);
 	resolve_sets(cmd, &s->prog);
 	if (!numbers_exist(cmd, &s->prog))
 		return cmd_bad(cmd, "A message number is beyond the folder's end");

@@ -34,12 +34,12 @@ static bool unescape(struct arena *a, struct str escaped, struct str *out)
 	return n > 0 && n <= SCRAM_NAME_MAX && !str_has_nul(*out) && utf8_valid(*out);
 }
 
-static bool is_nonce(struct str s)
+static bool is_nonce(struct str s, size_t max)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (s.p[i] < 0x21 || s.p[i] > 0x7e)
 			return false;
-	return s.n > 0 && s.n <= SCRAM_NONCE_MAX;
+	return s.n > 0 && s.n <= max;
 }
 
 static bool is_binding_name(struct str s)
@@ -99,7 +99,7 @@ bool scram_first_parse(struct scram_first *f, struct arena *a, struct str m)
 	while (rest.p)
 		if (!is_extension(attribute(&rest)))
 			return false;
-	return is_attribute(nonce, 'r') && is_nonce(f->nonce);
+	return is_attribute(nonce, 'r') && is_nonce(f->nonce, SCRAM_NONCE_MAX);
 }
 
 static bool decode(struct arena *a, struct str text, size_t max, struct str *out)
@@ -131,7 +131,7 @@ bool scram_final_parse(struct scram_final *f, struct arena *a, struct str m)
 		if (!is_extension(attribute(&rest)))
 			return false;
 	/* Two nonces in one. */
-	return is_attribute(nonce, 'r') && f->nonce.n <= 2 * SCRAM_NONCE_MAX &&
+	return is_attribute(nonce, 'r') && is_nonce(f->nonce, 2 * SCRAM_NONCE_MAX) &&
 	       decode(a, str_from(cbind, 2), SCRAM_CBIND_MAX, &f->cbind) &&
 	       decode(a, str_from(m, last + 3), 64, &f->proof);
 }

@@ -68,6 +68,7 @@ void results(uint64_t *ns, size_t n);
 /* The workloads: arguments behind the name; results as "name value" lines on stdout. */
 void work_login(const struct target *t, int argc, char **argv);
 void work_handshake(const struct target *t, int argc, char **argv);
+void work_memory(const struct target *t, int argc, char **argv);
 void work_idle(const struct target *t, int argc, char **argv);
 void work_news(const struct target *t, int argc, char **argv);
 void work_fetch(const struct target *t, int argc, char **argv);

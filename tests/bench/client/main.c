@@ -15,6 +15,7 @@ static const struct {
 } works[] = {
 	{"login", work_login, 2, "LOGINS USERS: connect, LOGIN, SELECT, LOGOUT"},
 	{"handshake", work_handshake, 1, "TIMES: connect, read the greeting, close"},
+	{"memory", work_memory, 1, "TIMES: handshakes of OpenSSL with itself, no server"},
 	{"idle", work_idle, 2, "USERS SESSIONS: each user's sessions in IDLE until stdin ends"},
 	{"news", work_news, 5,
 	 "rename|append|store IDLERS TIMES SECONDS DIR: how soon idlers hear of it"},

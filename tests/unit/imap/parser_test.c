@@ -83,7 +83,8 @@ static void literals(void **state)
 		  "{2}{1 8}a|APPEND A<x> S<2> S8<1>.\nidle"),
 		V("a APPEND x {999999999999}\r\nfoo", "{999999999999}busy"),
 		/* the same, forgetting what came before each: RFC 3502 */
-		V("a MULTI x {2+}\r\n\r\n (k) \"d\" {1}\r\n(\r\nb NOOP\r\n", "{2+}{1}a|MULTI.\nb|NOOP.\nidle"),
+		V("a MULTI x {2+}\r\n\r\n (k) \"d\" {1}\r\n(\r\nb NOOP\r\n",
+		  "{2+}{1}a|MULTI.\nb|NOOP.\nidle"),
 		V("a MULTI x {2+}\r\nab (y)\r\n", "{2+}a|MULTI (1: A<y> ).\nidle"),
 		V("a MULTI x {2+}\r\nab]x\r\nb NOOP\r\n",
 		  "{2+}a BAD Space expected between arguments\r\nb|NOOP.\nidle"),
@@ -322,9 +323,12 @@ static void limit_counts(void **state)
 		   "BYE [TOOBIG] Command too longbusy");
 	check_with(&l, STR("a NOOP 34567890123456789012\r\n"),
 		   "a|NOOP A<34567890123456789012>.\nidle");
-	check_with(&l, STR("a MULTI 90123456789 {2+}\r\nab 12345678901234 {2+}\r\nab 12345678901234 {2+}\r\nab\r\n"),
-		   "{2+}{2+}{2+}a|MULTI.\nidle");
-	check_with(&l, STR("a MULTI 90123456789 {2+}\r\nab 1234567890123456789012345 {2+}\r\nab\r\n"),
+	check_with(
+		&l,
+		STR("a MULTI 90123456789 {2+}\r\nab 12345678901234 {2+}\r\nab 12345678901234 {2+}\r\nab\r\n"),
+		"{2+}{2+}{2+}a|MULTI.\nidle");
+	check_with(&l,
+		   STR("a MULTI 90123456789 {2+}\r\nab 1234567890123456789012345 {2+}\r\nab\r\n"),
 		   "{2+}BYE [TOOBIG] Command too longbusy");
 	check_with(&l, STR("a )23456789012345678 {9+}\r\n123456789\r\n"),
 		   "BYE [TOOBIG] Literal too bigbusy");

@@ -138,9 +138,10 @@ static void looks_at_the_order(void **state)
 		const char *text;
 		bool stars, ascends;
 	} v[] = {
-		{"1", false, true},	{"1:4,5,9:9", false, true}, {"2,1", false, false},     {"1,1", false, false},
-		{"4:1", false, false},	{"1:4,4:5", false, false},  {"4294967295", false, true}, {"*", true, true},
-		{"1:*", true, false},	{"3,*:4", true, false},
+		{"1", false, true},	     {"1:4,5,9:9", false, true}, {"2,1", false, false},
+		{"1,1", false, false},	     {"4:1", false, false},	 {"1:4,4:5", false, false},
+		{"4294967295", false, true}, {"*", true, true},		 {"1:*", true, false},
+		{"3,*:4", true, false},
 	};
 	struct imap_seqset s;
 

@@ -113,7 +113,8 @@ static void records(void **state)
 	r = (struct rec){.type = REC_EXPUNGE, .uid = 7, .modseq = (uint64_t)INT64_MAX + 1};
 	rec_put(&b, &r);
 	assert_int_equal(read_one(&b, &r), -1);
-	r = (struct rec){.type = REC_STATE, .uidnext = 5, .modseq = 50, .floor = 20};
+	r = (struct rec){
+		.type = REC_STATE, .uidnext = 5, .modseq = 50, .floor = 20, .keeps_expunges = true};
 	rec_put(&b, &r);
 	assert_int_equal(read_one(&b, &r), 1);
 	assert_int_equal(r.floor, 20);
@@ -148,6 +149,11 @@ static void state_of_version_1_knows_no_expunges(void **state)
 	assert_int_equal(r.uidnext, 5);
 	assert_int_equal(r.modseq, 50);
 	assert_int_equal(r.floor, 50);
+	assert_false(r.keeps_expunges);
+	rec_put(&b, &r); /* and is still written so */
+	assert_int_equal(b.n, 28);
+	assert_int_equal(read_one(&b, &r), 1);
+	assert_int_equal(r.floor, 50);
 	buf_deinit(&b);
 }
 
@@ -177,7 +183,8 @@ static const char *vanished(struct box *x, uint64_t modseq)
 	if (uids.n)
 		qsort(uids.a, uids.n, sizeof *uids.a, by_start);
 	for (size_t i = 0; i < uids.n; i++)
-		snprintf(told + strlen(told), sizeof told - strlen(told), "%llu ", (unsigned long long)uids.a[i]);
+		snprintf(told + strlen(told), sizeof told - strlen(told), "%llu ",
+			 (unsigned long long)uids.a[i]);
 	return told;
 }
 
@@ -198,7 +205,8 @@ static void a_folder_remembers(void **state)
 {
 	fill(12);
 	struct box *x = box_open("INBOX", true);
-	uint64_t start = x->f->modseq, a = expunge_one(x, 3), b = expunge_one(x, 9), c = expunge_one(x, 4);
+	uint64_t start = x->f->modseq, a = expunge_one(x, 3), b = expunge_one(x, 9),
+		 c = expunge_one(x, 4);
 	for (int round = 0; round < 3; round++) {
 		assert_string_equal(vanished(x, start), "3 4 9 ");
 		assert_string_equal(vanished(x, a), "4 9 ");
@@ -209,7 +217,8 @@ static void a_folder_remembers(void **state)
 			set.journal_compact = 100;
 			uint32_t one = 1;
 			for (int i = 0; i < 100; i++)
-				box_flags(x, &one, 1, i % 2 ? FLAGS_REMOVE : FLAGS_ADD, MSG_SEEN, NULL, 0);
+				box_flags(x, &one, 1, i % 2 ? FLAGS_REMOVE : FLAGS_ADD, MSG_SEEN,
+					  NULL, 0);
 			settle();
 			assert_true(there("posthouse/snapshot.2"));
 		}
@@ -262,7 +271,10 @@ static void a_folder_forgets(void **state)
 /* What a version wrote that kept no expunges in snapshots: nobody is told too little. */
 static void a_folder_of_version_1(void **state)
 {
-	struct disk_opts o = {.dir_fd = dir_fd, .dir_name = "test", .lock_timeout_ms = 1000, .lock_stale_ms = 100000};
+	struct disk_opts o = {.dir_fd = dir_fd,
+			      .dir_name = "test",
+			      .lock_timeout_ms = 1000,
+			      .lock_stale_ms = 100000};
 	struct buf b = BUF_INIT, snapshot = BUF_INIT;
 	struct disk *d;
 	struct err e;
@@ -307,10 +319,12 @@ static char left_alone[256];
 static void on_modified(void *ctx, const uint32_t *a, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		snprintf(left_alone + strlen(left_alone), sizeof left_alone - strlen(left_alone), "%u ", a[i]);
+		snprintf(left_alone + strlen(left_alone), sizeof left_alone - strlen(left_alone),
+			 "%u ", a[i]);
 }
 
-static const char *flags_if(struct box *x, const uint32_t *a, size_t n, uint64_t unchanged, uint8_t flags)
+static const char *flags_if(struct box *x, const uint32_t *a, size_t n, uint64_t unchanged,
+			    uint8_t flags)
 {
 	struct flags_request q = {.uids = a,
 				  .n = n,
@@ -360,7 +374,8 @@ static void conditions_over_slices(void **state)
 	box_flags(x, some, 3, FLAGS_ADD, MSG_SEEN, NULL, 0);
 	assert_string_equal(flags_if(x, all, N, start, MSG_FLAGGED), "5 1500 2299 ");
 	for (uint32_t i = 1; i < N; i++)
-		assert_int_equal(x->f->msgs.a[i].flags, i == 4 || i == 1499 || i == 2298 ? MSG_SEEN : MSG_FLAGGED);
+		assert_int_equal(x->f->msgs.a[i].flags,
+				 i == 4 || i == 1499 || i == 2298 ? MSG_SEEN : MSG_FLAGGED);
 	box_close(&x);
 }
 

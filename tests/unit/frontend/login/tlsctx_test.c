@@ -51,7 +51,7 @@ static void add(struct buf *records, const char *name, long serial)
 	buf_deinit(&pem);
 }
 
-static long found(const struct tlsctx *t, const char *name, const char *address)
+static long found(struct tlsctx *t, const char *name, const char *address)
 {
 	const struct tlscert *c = tlsctx_find(t, name, address);
 
@@ -117,13 +117,14 @@ static void test_changes(void **state)
 	add(&b, "nobody", 0);
 	assert_int_equal(tlsctx_take_certs(t, buf_str(&b)), 0);
 	assert_int_equal(found(t, "mail.example.com", NULL), 7);
-	assert_int_equal(found(t, "localhost", NULL), 6);
+	assert_int_equal(found(t, "localhost", NULL), 1); /* can't be read: main would not have sent it */
+	assert_int_equal(found(t, "localhost", NULL), 1);
 	assert_ptr_equal(tlsctx_get(t), before);
 	buf_reset(&b);
 	add(&b, "", 8);
 	assert_int_equal(tlsctx_take_certs(t, buf_str(&b)), 0);
 	assert_int_equal(found(t, NULL, NULL), 8);
-	assert_int_equal(found(t, "localhost", NULL), 6);
+	assert_int_equal(found(t, "localhost", NULL), 8);
 	buf_deinit(&b);
 	tlsctx_free(&t);
 }

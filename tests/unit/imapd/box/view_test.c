@@ -157,7 +157,7 @@ struct peer {
 		uint8_t flags;
 		bool known;
 		uint32_t uid; /* 0: not told */
-	} msg[4096]; /* by number - 1 */
+	} msg[4096];	      /* by number - 1 */
 	size_t n;
 	unsigned recent;
 	bool qresync;
@@ -231,7 +231,8 @@ static void peer_enable(struct peer *p)
 static void peer_vanished(struct peer *p, const char *list)
 {
 	for (char *end; *list; list = *end ? end + 1 : end) {
-		unsigned long lo = strtoul(list, &end, 10), hi = *end == ':' ? strtoul(end + 1, &end, 10) : lo;
+		unsigned long lo = strtoul(list, &end, 10),
+			      hi = *end == ':' ? strtoul(end + 1, &end, 10) : lo;
 
 		for (; lo <= hi; lo++) {
 			size_t at = 0;
@@ -290,7 +291,8 @@ static void peer_read(struct peer *p)
 				const char *modseq = strstr(line, "MODSEQ (");
 
 				assert_non_null(modseq);
-				assert_int_equal(sscanf(line, "* %*u FETCH (UID %u", &p->msg[n - 1].uid), 1);
+				assert_int_equal(
+					sscanf(line, "* %*u FETCH (UID %u", &p->msg[n - 1].uid), 1);
 				if (strtoull(modseq + 8, NULL, 10) > p->highest)
 					p->highest = strtoull(modseq + 8, NULL, 10);
 			}
@@ -588,12 +590,16 @@ static void test_vanished(void **state)
 	reflag(5, MSG_SEEN, NULL);
 	assert_true(view_tell(a.view, true));
 	view_tell_highest(a.view);
-	assert_said(&a, "* VANISHED 2:3,5\r\n* 3 FETCH (UID 6 FLAGS (\\Seen \\Recent) MODSEQ (10))\r\n");
+	assert_said(
+		&a,
+		"* VANISHED 2:3,5\r\n* 3 FETCH (UID 6 FLAGS (\\Seen \\Recent) MODSEQ (10))\r\n");
 	expunge(0);
 	deliver();
 	assert_true(view_tell(a.view, true));
 	view_tell_highest(a.view);
-	assert_said(&a, "* VANISHED 1\r\n* 3 EXISTS\r\n* 3 RECENT\r\n* 3 FETCH (UID 7 FLAGS (\\Recent) MODSEQ (12))\r\n");
+	assert_said(
+		&a,
+		"* VANISHED 1\r\n* 3 EXISTS\r\n* 3 RECENT\r\n* 3 FETCH (UID 7 FLAGS (\\Recent) MODSEQ (12))\r\n");
 	expunge(0);
 	assert_true(view_tell(a.view, true));
 	view_tell_highest(a.view);
@@ -615,8 +621,10 @@ static void test_waiting_expunges_hold_modseq_back(void **state)
 	reflag(3, MSG_SEEN, NULL); /* 7 */
 	assert_true(view_tell(a.view, false));
 	view_tell_highest(a.view);
-	assert_said(&a, "* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent) MODSEQ (5))\r\n"
-			"* 4 FETCH (UID 4 FLAGS (\\Seen \\Recent) MODSEQ (7))\r\n* OK [HIGHESTMODSEQ 5] Highest\r\n");
+	assert_said(
+		&a,
+		"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent) MODSEQ (5))\r\n"
+		"* 4 FETCH (UID 4 FLAGS (\\Seen \\Recent) MODSEQ (7))\r\n* OK [HIGHESTMODSEQ 5] Highest\r\n");
 	assert_int_equal(view_highest(a.view), 5);
 	view_tell_highest(a.view);
 	assert_said(&a, "");
@@ -634,7 +642,9 @@ static void test_first_hears_of_modseq(void **state)
 	reflag(0, MSG_SEEN, NULL);
 	assert_true(view_tell(a.view, true));
 	view_tell_highest(a.view);
-	assert_said(&a, "* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent) MODSEQ (2))\r\n* OK [HIGHESTMODSEQ 2] Highest\r\n");
+	assert_said(
+		&a,
+		"* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent) MODSEQ (2))\r\n* OK [HIGHESTMODSEQ 2] Highest\r\n");
 	expunge(0);
 	assert_true(view_tell(a.view, true));
 	view_tell_highest(a.view);

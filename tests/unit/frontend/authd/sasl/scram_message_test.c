@@ -190,6 +190,8 @@ static void test_final_grammar(void **state)
 					  "c=biws,r=a",
 					  "c=biws,r=a,p=",
 					  "c=biws,r=a,p=x",
+					  "c=biws,r=,p=YWE=",
+					  "c=biws,r=\x7f,p=YWE=",
 					  "c=,r=a,p=YWE=",
 					  "r=a,c=biws,p=YWE=",
 					  "c=biws,r=a,p=YWE=,x=1",
