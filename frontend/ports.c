@@ -3,7 +3,6 @@
 #include "common/io/netlist.h"
 #include "frontend/frontend.h"
 
-enum { KEEPALIVE_S = 300 };
 
 /* "port" or "address.port" (R63). */
 static int add(struct frontend *f, const char *setting, struct str item, const struct port *like,
@@ -110,7 +109,8 @@ int ports_open(struct frontend *f, struct child *worker, struct err *e)
 		if (worker->listeners[i] < 0)
 			return -1;
 		/* Accepted sockets inherit it, whoever has them in the end. */
-		sock_keepalive(worker->listeners[i], KEEPALIVE_S);
+		if (f->set->imap_tcp_keepalive)
+			sock_keepalive(worker->listeners[i], (unsigned)f->set->imap_tcp_keepalive);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "backend/imapd/box/view.h"
 #include "backend/imapd/cmdrun.h"
+#include "backend/imapd/debuglog.h"
 #include "backend/imapd/telemetry.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -88,6 +89,7 @@ static void client_free(struct client *c)
 	free(c->session);
 	free(c->rip);
 	free(c->bye);
+	debuglog_free(&c->debug);
 	free(c);
 	if (!im->leaving)
 		store_purge(im->store);
@@ -242,6 +244,8 @@ void client_idle(struct client *c, bool on)
 	c->idle = on;
 	if (on && c->bye)
 		loop_defer_set(c->turn);
+	if (!on && c->im->set->imap_idle_max)
+		loop_timer_set(c->timer, 0); /* a shorter limit counts from here on */
 	tell_state(c);
 }
 
@@ -309,6 +313,7 @@ static void begin(struct client *c, bool at_literal)
 	const struct cmd_row *row = find_row(c->parser, &args, &uid);
 	struct cmd *cmd = cmd_new(c, row ? row : &unknown_row, c->parser->tag);
 
+	debuglog_command(c->debug, c->parser);
 	cmd->uid = uid;
 	cmd->args = args;
 	cmd->at_literal = at_literal;
@@ -367,6 +372,7 @@ static void parse(struct client *c)
 		begin(c, false);
 		break;
 	case IMAP_PARSE_BAD:
+		debuglog_bad(c->debug, p);
 		imap_parser_put_bad(p, conn_out(c->conn));
 		imap_parser_done(p);
 		client_ended(c, true);
@@ -475,11 +481,16 @@ static void on_end(void *ctx, enum conn_end e)
 
 static const struct conn_ops conn_ops = {on_input, on_drained, on_end};
 
+static uint64_t quiet_limit(const struct settings *set, bool idle)
+{
+	return idle && set->imap_idle_max > set->imap_timeout ? set->imap_idle_max : set->imap_timeout;
+}
+
 /* The timer is not moved by each input; when it fires, the rest is waited for. */
 static void on_timer(void *ctx)
 {
 	struct client *c = ctx;
-	uint64_t limit = c->im->set->imap_timeout * 1000,
+	uint64_t limit = quiet_limit(c->im->set, c->idle) * 1000,
 		 idle = loop_now(c->im->loop) - c->input_ms;
 
 	if (c->state == CLIENT_LOGOUT)
@@ -534,6 +545,7 @@ struct client *client_new(struct imapd *im, const struct client_start *s)
 	c->turn = loop_defer_new(im->loop, turn, c);
 	c->timer = loop_timer_new(im->loop, on_timer, c);
 	loop_timer_set(c->timer, set->imap_timeout * 1000);
+	c->debug = debuglog_new(im->jobs, set, im->maildir_fd, c->session);
 	list_append(&im->clients, &c->link);
 	im->nclients++;
 	log_begin(c, s->facts->tls_info);

@@ -14,6 +14,7 @@ struct imap_parser;
 struct loop_timer;
 struct telemetry;
 struct loop_defer;
+struct debuglog;
 
 enum client_state {
 	CLIENT_AUTH,     /* authenticated, no folder */
@@ -32,6 +33,7 @@ struct client {
 	struct imap_parser *parser;  /* NULL while nothing of a command has come */
 	struct loop_timer *timer;    /* inactivity */
 	struct loop_defer *turn;     /* a yielded command, pending changes in IDLE, or input to look at again */
+	struct debuglog *debug;      /* IMAPDEBUGFILE, or NULL */
 	char *bye;                   /* to be said after the command at hand */
 	const char *ended;           /* event name of the log line at the end, once it is known */
 	char *user, *session, *rip;

@@ -19,6 +19,7 @@ struct imapd {
 	const struct settings *set;
 	struct jobs *jobs;
 	struct store *store;
+	int maildir_fd;                   /* the store's: lives as long as the process */
 	const struct user_record *record; /* lives as long as the process */
 	struct list clients;              /* struct client.link */
 	unsigned nclients;

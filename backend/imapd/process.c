@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include "backend/imapd/clockcheck.h"
 #include "backend/imapd/outbox.h"
 #include "backend/imapd/shell.h"
 #include "backend/imapd/telemetry.h"
@@ -68,14 +69,18 @@ static int tell_conn(struct process *p, uint16_t type, uint32_t conn)
 	return tell(p, type, &b);
 }
 
+static void say_failed(struct process *p, uint16_t type, const struct session_failed *f)
+{
+	struct buf b = BUF_INIT;
+
+	session_failed_put(&b, f);
+	(void)tell(p, type, &b);
+}
+
 static void refuse(struct process *p, uint16_t type, uint32_t conn, const char *code,
 		   const char *text)
 {
-	struct buf b = BUF_INIT;
-	struct session_failed f = {.conn = conn, .code = str_c(code), .text = str_c(text)};
-
-	session_failed_put(&b, &f);
-	(void)tell(p, type, &b);
+	say_failed(p, type, &(struct session_failed){.conn = conn, .code = str_c(code), .text = str_c(text)});
 }
 
 /* ---- going ------------------------------------------------------------------------------------ */
@@ -450,7 +455,7 @@ static void on_signal(void *ctx, int signo)
 	end_soon(ctx, "[UNAVAILABLE] The server is shutting down.", SHUTDOWN_MS);
 }
 
-static void open_store(struct process *p)
+static void make_store(struct process *p)
 {
 	struct store_opts so = {.loop = p->im.loop,
 				.jobs = p->im.jobs,
@@ -469,7 +474,54 @@ static void open_store(struct process *p)
 		store_set_notify_link(p->im.store, p->o->notify_fd);
 	else if (p->o->session_fd < 0)
 		loop_timer_set(p->notify, NOTIFY_RETRY_MS);
-	store_open(p->im.store, on_open, p);
+}
+
+/* ---- the volume's clock, before anything is done there ---------------------------------------- */
+
+struct clock_job {
+	struct job job;
+	struct process *p;
+	int rc;
+	struct err err;
+};
+
+static void clock_run(struct job *j)
+{
+	struct clock_job *cj = container_of(j, struct clock_job, job);
+
+	cj->rc = clockcheck(cj->p->o->maildir_fd, cj->p->im.set->imap_clock_skew_max, &cj->err);
+}
+
+static void clock_done(struct job *j)
+{
+	struct clock_job *cj = container_of(j, struct clock_job, job);
+	struct process *p = cj->p;
+
+	if (cj->rc == 0) {
+		store_open(p->im.store, on_open, p);
+		return;
+	}
+	LOG(L_ERROR, "clock-skew", L_S("user", p->im.record->user), L_C("error", cj->err.text));
+	p->status = 1;
+	if (p->o->session_fd < 0)
+		shell_fatal(CLOCKCHECK_TEXT);
+	say_failed(p, SESSION_FAILED, &(struct session_failed){.code = STR("UNAVAILABLE"), .text = STR(CLOCKCHECK_TEXT),
+							       .tell = true});
+	p->im.leaving = true;
+	loop_stop(p->im.loop);
+}
+
+static void begin(struct process *p)
+{
+	static struct clock_job cj;
+
+	make_store(p);
+	if (p->im.set->imap_clock_skew_max == 0) {
+		store_open(p->im.store, on_open, p);
+		return;
+	}
+	cj = (struct clock_job){.job = {.run = clock_run, .done = clock_done}, .p = p};
+	jobs_submit(p->im.jobs, &cj.job);
 }
 
 static void set_umask(const struct settings *set)
@@ -495,6 +547,7 @@ int process_run(const struct process_opts *o)
 	p.im.loop = l;
 	p.im.set = o->set;
 	p.im.record = o->record;
+	p.im.maildir_fd = o->maildir_fd;
 	p.im.on_client_end = on_client_end;
 	p.im.on_client_state = on_client_state;
 	p.im.want_mailer = want_mailer;
@@ -513,7 +566,7 @@ int process_run(const struct process_opts *o)
 	loop_signal_new(l, SIGHUP, on_signal, &p);
 	if (o->session_fd >= 0)
 		p.master = link_new(l, o->session_fd, MASTER_QUEUE_MAX, &master_ops, &p);
-	open_store(&p);
+	begin(&p);
 	loop_run(l);
 	return p.status;
 }

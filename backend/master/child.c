@@ -142,7 +142,7 @@ static int on_failed(struct child *p, struct str body)
 	snprintf(text, sizeof text, "%.*s", STR_ARG(f.text));
 	p->state = CHILD_LEAVING;
 	store_refuse_all(p->store, f.code.n ? code : "UNAVAILABLE",
-			 "The mailbox can't be opened; the server's log says why.", text);
+			 f.tell ? text : "The mailbox can't be opened; the server's log says why.", text);
 	return 0;
 }
 

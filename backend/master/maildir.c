@@ -5,6 +5,7 @@
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include "backend/master/mkhome.h"
 #include "common/base/buf.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK)
@@ -34,14 +35,32 @@ static int make_path(const char *path)
 	return rc;
 }
 
-static int open_home(const char *home)
-{
-	/* O_PATH: one call less on a slow volume. */
-	int fd = open(home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+static int explain(const struct maildir_want *w, struct err *e);
 
-	if (fd >= 0 || errno != ENOENT || make_path(home) < 0)
-		return fd;
-	return open(home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+static int open_home(const struct maildir_want *w, struct maildir_found *out, struct err *e)
+{
+	const struct mkhome_want mk = {.become = w->become, .uid = w->uid, .gid = w->gid, .home = w->home,
+				       .skel = w->skel, .files_max = w->skel_files, .bytes_max = w->skel_bytes};
+	/* O_PATH: one call less on a slow volume. */
+	int fd = open(w->home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && w->skel && w->skel[0]) {
+		if (mkhome(&mk, e) < 0)
+			return -1;
+		out->home_made = true;
+		fd = open(w->home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	} else if (fd < 0 && errno == ENOENT && make_path(w->home) == 0) {
+		fd = open(w->home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return fd < 0 ? explain(w, e) : fd;
+}
+
+/* The postmaster's way to lock an account while he works on it. */
+static int refuse_locked(const struct maildir_want *w, struct maildir_found *out, const char *what, struct err *e)
+{
+	out->code = "UNAVAILABLE";
+	out->say = "Your account is temporarily unavailable (+t bit set on home directory).";
+	return err_set(e, EACCES, "%s of %s has the sticky bit: the account is locked until chmod -t", what, w->home);
 }
 
 static int make_maildir(int at, const char *path)
@@ -83,13 +102,20 @@ static int explain(const struct maildir_want *w, struct err *e)
 static int open_it(const struct maildir_want *w, struct maildir_found *out, struct err *e)
 {
 	int at = AT_FDCWD, fd, code;
+	struct stat st;
 
 	if (w->maildir[0] != '/') {
-		at = open_home(w->home);
+		at = open_home(w, out, e);
 		if (at < 0)
-			return explain(w, e);
+			return -1;
+		if (fstat(at, &st) == 0 && (st.st_mode & S_ISVTX)) {
+			close(at);
+			return refuse_locked(w, out, "the home", e);
+		}
 		fd = open_no_links(at, w->maildir);
 	} else {
+		if (stat(w->home, &st) == 0 && (st.st_mode & S_ISVTX))
+			return refuse_locked(w, out, "the home", e);
 		fd = open(w->maildir, DIR_FLAGS | O_NOFOLLOW);
 	}
 	if (fd < 0 && errno == ENOENT) {
@@ -112,11 +138,17 @@ static int identify(const struct maildir_want *w, struct maildir_found *out, str
 
 	if (fstat(out->fd, &st) < 0)
 		return explain(w, e);
-	if (st.st_uid != w->uid)
-		return err_set(e, EPERM, "%s (below %s) belongs to uid %u, the account has uid %u: chown it or correct the account",
-			       w->maildir, w->home, st.st_uid, w->uid);
+	if (st.st_mode & S_ISVTX)
+		return refuse_locked(w, out, "the Maildir", e);
+	if (w->sanity && (st.st_uid != w->uid || st.st_gid != w->gid)) {
+		out->code = "CONTACTADMIN";
+		out->say = "Account's mailbox directory is not owned by the correct uid or gid";
+		return err_set(e, EPERM, "%s (below %s) belongs to uid %u, gid %u, the account has %u and %u: chown it or correct the account (IMAP_MAILBOX_SANITY_CHECK)",
+			       w->maildir, w->home, st.st_uid, st.st_gid, w->uid, w->gid);
+	}
 	out->dev = st.st_dev;
 	out->ino = st.st_ino;
+	out->loginexec = w->loginexec && fstatat(out->fd, "loginexec", &st, AT_SYMLINK_NOFOLLOW) == 0;
 	return 0;
 }
 
@@ -140,9 +172,10 @@ int maildir_open_or_make(const struct maildir_want *w, struct maildir_found *out
 		setfsuid(0);
 		setfsgid(0);
 	}
-	if (rc == 0)
-		*out = f;
-	else if (f.fd >= 0)
+	if (rc < 0 && f.fd >= 0) {
 		close(f.fd);
+		f.fd = -1;
+	}
+	*out = f;
 	return rc;
 }

@@ -162,7 +162,7 @@ static void on_child(void *ctx, pid_t pid, int status)
 {
 	struct master *m = ctx;
 
-	if (!mailhouse_exit(m->mailhouse, pid, status))
+	if (!mailhouse_exit(m->mailhouse, pid, status) && !loginexec_exit(m->loginexec, pid, status))
 		pool_child_exit(m->pool, pid, status);
 }
 
@@ -199,6 +199,7 @@ static void open_for_business(struct master *m)
 	m->notifier = notifier_new(m);
 	m->resolver = resolver_new(m);
 	m->cyrus = cyrus_new(m);
+	m->loginexec = loginexec_new(m);
 	m->jobs = jobs_new(m->loop, RESOLVE_THREADS);
 	loop_on_child(m->loop, on_child, m);
 	loop_signal_new(m->loop, SIGTERM, on_stop, m);

@@ -21,6 +21,7 @@ struct resolver;
 struct notifier;
 struct mailhouse;
 struct cyrus;
+struct loginexec;
 
 struct counters {
 	uint64_t logins, refused, forged, spawned, crashed, retried;
@@ -42,6 +43,7 @@ struct master {
 	struct notifier *notifier;
 	struct mailhouse *mailhouse; /* NULL: nobody needs the mailer */
 	struct cyrus *cyrus;   /* NULL: CYRUS_DIR is empty */
+	struct loginexec *loginexec;
 	struct control_server *control;
 	struct hmap *stores;   /* dev, ino -> struct storent */
 	struct hmap *users;    /* name -> struct user_count */
@@ -81,6 +83,7 @@ struct login {
 	struct user_count *user;
 	struct storent *store;     /* once resolved */
 	bool telemetry;            /* it was sent with a file for it */
+	bool hooked;               /* its loginexec has been run */
 	bool sent;                 /* SESSION_CONN has been sent: imapd may have begun to talk */
 	unsigned tries;            /* imapds that ended before they took it */
 	struct loop_timer *deadline;
@@ -212,6 +215,11 @@ bool kick_too_late(const struct master *m, struct str user, uint64_t begun_ms);
 struct cyrus *cyrus_new(struct master *m);
 int cyrus_log_of(struct child *p, const struct login *g); /* its telemetry file, or -1 */
 void cyrus_begun(struct child *p, struct session *s);     /* a session, just now */
+/* ---- loginexec.c -------------------------------------------------------------------------------- */
+struct loginexec *loginexec_new(struct master *m);
+/* Runs the file, then leads the login to store_admit. fd is owned by the callee. */
+void loginexec_login(struct loginexec *x, struct login *g, uint64_t dev, uint64_t ino, int fd);
+bool loginexec_exit(struct loginexec *x, pid_t pid, int status); /* false: not one of these */
 
 /* ---- verbs.c ---------------------------------------------------------------------------------- */
 void verbs_request(void *ctx, struct control_client *who, const struct control_request *r);

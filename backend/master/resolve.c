@@ -4,6 +4,7 @@
  * the loop. One look at a path at a time, some at a time on one volume, so that a stalled volume
  * can't use up the threads that other users' logins need.
  */
+#include <fcntl.h>
 #include "backend/master/maildir.h"
 #include "backend/master/master.h"
 #include "backend/master/volume.h"
@@ -131,6 +132,9 @@ static void answer(struct resolve *q)
 	struct maildir_found *f = &q->found;
 	int fd = f->fd;
 
+	if (f->home_made)
+		LOG(L_INFO, "home-made", L_C("home", q->want.home), L_C("skeleton", q->want.skel),
+		    L_U("uid", q->want.uid));
 	if (f->made && !list_empty(&q->logins))
 		LOG(L_INFO, "maildir-made", L_C("home", q->want.home), L_C("maildir", q->want.maildir),
 		    L_U("uid", q->want.uid));
@@ -139,8 +143,11 @@ static void answer(struct resolve *q)
 
 		list_remove(&g->at);
 		if (q->rc < 0) {
-			login_refuse(g, "UNAVAILABLE", "The mailbox can't be opened; the server's log says why.",
+			login_refuse(g, f->code ? f->code : "UNAVAILABLE",
+				     f->say ? f->say : "The mailbox can't be opened; the server's log says why.",
 				     q->err.text);
+		} else if (f->loginexec && !g->hooked) {
+			loginexec_login(q->r->m->loginexec, g, f->dev, f->ino, fcntl(f->fd, F_DUPFD_CLOEXEC, 3));
 		} else {
 			store_admit(g, f->dev, f->ino, fd);
 			fd = -1;
@@ -193,6 +200,7 @@ static struct resolve *resolve_new(struct resolver *r, struct str key, const str
 				   struct str maildir)
 {
 	struct resolve *q = xcalloc(1, sizeof *q);
+	const struct settings *set = r->m->set;
 	struct buf path = BUF_INIT;
 
 	q->job.run = run;
@@ -204,7 +212,10 @@ static struct resolve *resolve_new(struct resolver *r, struct str key, const str
 	q->home = str_dup(u->home);
 	q->maildir = str_dup(maildir);
 	q->want = (struct maildir_want){.become = r->m->root, .uid = u->uid, .gid = u->gid,
-					.home = q->home, .maildir = q->maildir};
+					.home = q->home, .maildir = q->maildir,
+					.loginexec = set->loginexec, .sanity = set->imap_mailbox_sanity_check, .skel = set->auth_mkhomedir_skel,
+					.skel_files = set->auth_mkhomedir_files_max,
+					.skel_bytes = set->auth_mkhomedir_size_max};
 	q->found.fd = -1;
 	if (maildir.p[0] != '/') {
 		buf_str_put(&path, u->home);
@@ -222,6 +233,8 @@ static const struct path *path_trusted(struct resolver *r, struct str key)
 	const struct path *p = hmap_get(r->paths, key);
 	const struct storent *s = p ? store_find(r->m, p->dev, p->ino) : NULL;
 
+	if (r->m->set->loginexec) /* it is looked for at each login */
+		return NULL;
 	if (!s || !s->proc || (s->proc->state != CHILD_SERVING && s->proc->state != CHILD_OPENING))
 		return NULL;
 	return loop_now(r->m->loop) - p->seen < PATH_TRUST_MS ? p : NULL;

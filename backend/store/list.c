@@ -37,6 +37,33 @@ static bool is_dir(int at, const struct dirent *de)
 	return fstatat(at, de->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(sb.st_mode);
 }
 
+/* IMAP_CHECK_ALL_FOLDERS: whether a delivery waits in new/. */
+static unsigned mark_of(const struct list_op *l, int maildir, const char *folder)
+{
+	unsigned bits = FOLDER_UNMARKED;
+	struct buf path = BUF_INIT;
+	struct dirent *de;
+	struct err e;
+	DIR *dir;
+	int fd;
+
+	if (!l->op.st->o.set->imap_check_all_folders)
+		return 0;
+	buf_printf(&path, "%s/new", folder);
+	fd = files_open_dir(maildir, buf_cstr(&path), &e);
+	buf_deinit(&path);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while (bits == FOLDER_UNMARKED && (de = readdir(dir)))
+		bits = de->d_name[0] == '.' ? FOLDER_UNMARKED : FOLDER_MARKED;
+	closedir(dir);
+	return bits;
+}
+
 static int read_folders(struct list_op *l)
 {
 	struct store *st = l->op.st;
@@ -51,14 +78,14 @@ static int read_folders(struct list_op *l)
 			close(fd);
 		return result_sys(&l->op.res, "the Maildir");
 	}
-	info_of(l, STR("INBOX"), 0);
+	info_of(l, STR("INBOX"), mark_of(l, dirfd(dir), "."));
 	while ((de = readdir(dir)) && l->infos.n <= st->o.set->imap_folders_max) {
 		if (de->d_name[0] != '.' || !strcmp(de->d_name, ".") || !strcmp(de->d_name, "..") ||
 		    !is_dir(dirfd(dir), de))
 			continue;
 		buf_reset(&name);
 		if (names_client(st->mutf7, str_c(de->d_name), &name))
-			info_of(l, buf_str(&name), 0);
+			info_of(l, buf_str(&name), mark_of(l, dirfd(dir), de->d_name));
 	}
 	closedir(dir);
 	buf_deinit(&name);

@@ -144,6 +144,8 @@ enum {
 	FOLDER_NOSELECT = 2,    /* only a level of other names */
 	FOLDER_HASCHILDREN = 4,
 	FOLDER_NONEXISTENT = 8, /* subscribed, but not there */
+	FOLDER_MARKED = 16,     /* with IMAP_CHECK_ALL_FOLDERS: something lies in new/ */
+	FOLDER_UNMARKED = 32,
 };
 struct folder_info {
 	struct str name; /* UTF-8, "INBOX.a.b" */

@@ -6,18 +6,13 @@
 /* clang-format off */
 static const struct names_row rows[] = {
 	{"AUTHSERVICE", NAMES_DEAD, "", "AUTHSERVICE143=NAME names a port; PAM services are named by courier-authlib"},
-	{"AUTH_MKHOMEDIR_SKEL", NAMES_LATER, "", "the Maildir of a new account is made empty"},
 	{"COURIERTLS", NAMES_DEAD, "", "the program that did TLS; login workers do it themselves"},
 	{"DOMAINSEP", NAMES_DEAD, "@", "the character before the domain in user names; it is @"},
-	{"IMAPDEBUGFILE", NAMES_DEAD, "", "a file in the Maildir that got the dialogue; LOG_LEVEL=debug logs commands"},
 	{"IMAPDSSLSTART", NAMES_DEAD, "1|y|yes", "whether the init script starts it; SSLPORT= (empty) turns TLS on 993 off"},
 	{"IMAPDSTART", NAMES_DEAD, "1|y|yes", "whether the init script starts it; PORT= (empty) turns IMAP on 143 off"},
 	{"IMAP_ACL", NAMES_LATER, "0", "access control lists (ACL) are not there yet"},
 	{"IMAP_BROKENUIDV", NAMES_DEAD, "0", "a workaround for UIDVALIDITY of old clients; UIDVALIDITY is a plain number here"},
-	{"IMAP_CHECK_ALL_FOLDERS", NAMES_LATER, "0", "LIST does not look for new mail in all folders"},
 	{"IMAP_DISABLETHREADSORT", NAMES_LATER, "0", "THREAD and SORT are offered as far as they are there"},
-	{"IMAP_MAILBOX_SANITY_CHECK", NAMES_DEAD, "1", "whether owner and place of a Maildir are checked; they always are"},
-	{"IMAP_OBSOLETE_CLIENT", NAMES_DEAD, "0", "other LIST attributes for old Pine; clients of today want those of RFC 3501"},
 	{"IMAP_PROXY", NAMES_REFUSED, "0|n|no", "clients are not sent on to other hosts yet: accounts with another mailhost can't log in here; put a proxy in front, and set IMAP_PROXY=0"},
 	{"IMAP_PROXY_FOREIGN", NAMES_DEAD, "0|n|no", "for IMAP_PROXY with servers other than Courier"},
 	{"IMAP_SHAREDINDEXFILE", NAMES_LATER, "", "shared folders are not there yet"},

@@ -14,6 +14,7 @@
  *   backend master <-> imapd               session.h     socketpair made by the zygote
  *   backend master <-> mailer              mailer.h      socketpair at the start of the mailer
  *   imapd          <-> mailer              mailer.h      pair made by the master, passed to both; one message
+ *   backend master -> loginexec              loginexec.h   socketpair at the start of the program
  *   imapd          <-> notifyd             watch.h       RUNDIR/notifyd.sock, connected by the master
  *   posthousectl, frontend main <-> frontend|backend|notifyd  control.h  RUNDIR/{frontend,backend,notifyd}.ctl
  *

@@ -59,6 +59,7 @@ void session_failed_put(struct buf *b, const struct session_failed *f)
 	wire_u32(b, f->conn);
 	wire_str(b, f->code);
 	wire_str(b, f->text);
+	wire_u8(b, f->tell);
 }
 
 bool session_failed_get(struct str body, struct session_failed *f)
@@ -68,6 +69,7 @@ bool session_failed_get(struct str body, struct session_failed *f)
 	f->conn = wire_get_u32(&w);
 	f->code = ipc_get_word(&w, 32);
 	f->text = ipc_get_line(&w, IPC_TEXT_MAX);
+	f->tell = wire_get_bool(&w);
 	return wire_end(&w);
 }
 

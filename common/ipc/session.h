@@ -58,6 +58,7 @@ struct session_failed {
 	uint32_t conn;
 	struct str code; /* IMAP response code, or empty */
 	struct str text;
+	bool tell;       /* SESSION_FAILED: the text is for the client as it is, not for the log alone */
 };
 
 struct session_state {

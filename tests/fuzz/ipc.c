@@ -7,6 +7,7 @@
 #include "common/ipc/auth.h"
 #include "common/ipc/control.h"
 #include "common/ipc/handoff.h"
+#include "common/ipc/loginexec.h"
 #include "common/ipc/mailer.h"
 #include "common/ipc/session.h"
 #include "common/ipc/watch.h"
@@ -28,6 +29,7 @@ MESSAGE(session_conn)
 MESSAGE(session_failed)
 MESSAGE(session_state)
 MESSAGE(watch_journal)
+MESSAGE(loginexec_run)
 
 static bool reread_watch_events(struct str body, struct buf *again)
 {
@@ -59,7 +61,7 @@ static reread_fn *const messages[] = {
 	reread_auth_request, reread_auth_answer,    reread_auth_step,	    reread_control_request,
 	reread_control_row,  reread_handoff_give,   reread_handoff_refused, reread_session_assign,
 	reread_session_conn, reread_session_failed, reread_session_state,   reread_watch_journal,
-	reread_watch_events, reread_ticket,	    reread_mailer_serve,    reread_mailer_verdict,
+	reread_watch_events, reread_ticket,	    reread_mailer_serve,    reread_mailer_verdict, reread_loginexec_run,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

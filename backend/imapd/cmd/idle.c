@@ -20,6 +20,7 @@ enum { SETTLE_STEP_MS = 3, SETTLE_MS = 500 };
 struct idle {
 	struct cmd *cmd;
 	struct loop_timer *poll; /* there only while we poll, or wait for the watch */
+	struct loop_timer *notify; /* IMAP_IDLE_NOTIFY */
 	uint64_t settle_until;
 	bool syncing;
 };
@@ -29,6 +30,7 @@ static void on_free(struct cmd *cmd)
 	struct idle *i = cmd->state;
 
 	loop_timer_free(&i->poll);
+	loop_timer_free(&i->notify);
 	free(i);
 }
 
@@ -93,6 +95,18 @@ static void on_poll(void *ctx)
 	look(i);
 }
 
+/* A client that doesn't take its output needs no more of it. */
+static void on_notify(void *ctx)
+{
+	struct idle *i = ctx;
+
+	if (!i->cmd->c)
+		return;
+	if (!cmd_full(i->cmd))
+		buf_puts(cmd_out(i->cmd), "* OK Still here\r\n");
+	loop_timer_set(i->notify, i->cmd->im->set->imap_idle_notify * 1000);
+}
+
 /* Whether news come by themselves may change at any time; polling follows. */
 static void poll_as_needed(struct idle *i)
 {
@@ -114,6 +128,7 @@ static enum cmd_next leave(struct cmd *cmd)
 
 	cmd->wants_input = false;
 	loop_timer_free(&i->poll);
+	loop_timer_free(&i->notify);
 	client_idle(cmd->c, false);
 	if (cmd->view)
 		view_push(cmd->view, false);
@@ -169,6 +184,10 @@ static enum cmd_next begin(struct cmd *cmd)
 	loop_timer_free(&i->poll);
 	greet(cmd);
 	client_idle(cmd->c, true);
+	if (cmd->im->set->imap_idle_notify) {
+		i->notify = loop_timer_new(cmd->im->loop, on_notify, i);
+		loop_timer_set(i->notify, cmd->im->set->imap_idle_notify * 1000);
+	}
 	if (cmd->view) {
 		view_push(cmd->view, true);
 		look(i);

@@ -55,8 +55,12 @@ static void put_entry(struct cmd *cmd, const struct listing *l, const struct ent
 		put_word(out, &first, l->lsub ? STR("\\Noselect") : STR("\\NonExistent"));
 	else if (e->bits & FOLDER_NOSELECT)
 		put_word(out, &first, STR("\\Noselect"));
+	if (!l->lsub && (e->bits & (FOLDER_MARKED | FOLDER_UNMARKED)))
+		put_word(out, &first, e->bits & FOLDER_MARKED ? STR("\\Marked") : STR("\\Unmarked"));
 	put_word(out, &first,
-		 e->bits & FOLDER_HASCHILDREN ? STR("\\HasChildren") : STR("\\HasNoChildren"));
+		 e->bits & FOLDER_HASCHILDREN		? STR("\\HasChildren")
+		 : cmd->im->set->imap_obsolete_client	? STR("\\NoInferiors")
+							: STR("\\HasNoChildren"));
 	if ((l->return_subscribed || l->select_subscribed) && (e->bits & FOLDER_SUBSCRIBED))
 		put_word(out, &first, STR("\\Subscribed"));
 	if (e->use.n && !l->lsub)

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """slowfs SOURCE MOUNTPOINT DELAYFILE: passes every call through to SOURCE, each after as many seconds as
-DELAYFILE says (read at each call). Names behind the number can't be opened: EIO."""
+DELAYFILE says (read at each call). Names behind the number can't be opened: EIO. skew=N there: file times are N seconds
+off."""
 import errno
 import os
 import sys
@@ -12,7 +13,7 @@ from fusepy import FUSE, FuseOSError, Operations
 
 class Slow(Operations):
     def __init__(self, root, delay_file):
-        self.root, self.delay_file = root, delay_file
+        self.root, self.delay_file, self.skew = root, delay_file, 0
 
     def __call__(self, op, path, *args):
         broken = []
@@ -22,6 +23,7 @@ class Slow(Operations):
                 time.sleep(float(delay))
         except (OSError, ValueError):
             pass
+        self.skew = sum(int(word[5:]) for word in broken if word.startswith("skew="))
         if op == "open" and os.path.basename(path) in broken:
             raise FuseOSError(errno.EIO)
         try:
@@ -33,8 +35,10 @@ class Slow(Operations):
 
     def getattr(self, path, fh=None):
         st = os.lstat(path)
-        return {k: getattr(st, k) for k in ("st_atime", "st_ctime", "st_gid", "st_mode", "st_mtime", "st_nlink",
-                                            "st_size", "st_uid", "st_ino")}
+        found = {k: getattr(st, k) for k in ("st_atime", "st_ctime", "st_gid", "st_mode", "st_mtime", "st_nlink",
+                                             "st_size", "st_uid", "st_ino")}
+        found["st_mtime"] += self.skew
+        return found
 
     def readdir(self, path, fh):
         return [".", ".."] + os.listdir(path)

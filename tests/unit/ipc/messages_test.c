@@ -12,6 +12,7 @@
 #include "common/base/ensure.h"
 #include "common/ipc/control.h"
 #include "common/ipc/handoff.h"
+#include "common/ipc/loginexec.h"
 #include "common/ipc/session.h"
 #include "tests/unit/ipc/reread.h"
 
@@ -34,6 +35,7 @@ MESSAGE(session_failed)
 MESSAGE(session_state)
 MESSAGE(control_request)
 MESSAGE(control_row)
+MESSAGE(loginexec_run)
 
 static bool understood(reread_fn *fn, const void *p, size_t n)
 {
@@ -83,7 +85,7 @@ static void messages_survive(void **state)
 	struct handoff_refused refused = {7, STR("LIMIT"), STR("Too many connections.")};
 	struct session_assign assign = {record, 5, 6, true, STR("host"), STR("one\0two\0")};
 	struct session_conn conn = {9, 5, 6, facts, STR("user"), STR("a1"), STR("LOGIN"), STR("\0\xff\r\n")};
-	struct session_failed failed = {9, STR("UNAVAILABLE"), STR("it is broken")};
+	struct session_failed failed = {9, STR("UNAVAILABLE"), STR("it is broken"), true};
 	struct session_state st = {9, 1, STR("INBOX.a")};
 	struct control_request request = {STR("who"), {STR("x"), STR("")}, 2};
 	struct control_row row = {{STR("user"), STR("rip")}, {STR("demo"), STR("::1")}, 2};
@@ -104,6 +106,8 @@ static void messages_survive(void **state)
 	torture(reread_control_request, &b);
 	control_row_put(&b, &row);
 	torture(reread_control_row, &b);
+	loginexec_run_put(&b, &(struct loginexec_run){STR("demo"), 5000, 5001, STR("/srv/demo"), STR("A1b2")});
+	torture(reread_loginexec_run, &b);
 }
 
 /* B29: nothing that a client chose can make a further field or a further line. */

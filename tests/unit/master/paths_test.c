@@ -9,6 +9,7 @@
 #include <ftw.h>
 
 #include "backend/master/maildir.c"
+#include "backend/master/mkhome.c"
 #include "backend/master/volume.c"
 
 static const char mounts[] =
@@ -65,7 +66,7 @@ static int teardown(void **state)
 static int open_one(const struct fixture *f, const char *maildir, uint32_t uid, struct maildir_found *out,
 		    struct err *e)
 {
-	struct maildir_want w = {.become = false, .uid = uid, .gid = getegid(), .home = f->home, .maildir = maildir};
+	struct maildir_want w = {.become = false, .uid = uid, .gid = getegid(), .home = f->home, .maildir = maildir, .sanity = true};
 	int rc = maildir_open_or_make(&w, out, e);
 
 	if (rc == 0)

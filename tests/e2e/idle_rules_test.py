@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""R38, U10: how long a quiet client is kept, and what keeps its connection alive."""
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from lib.imap import Imap
+from lib.server import wait_for
+
+
+def timers(port):
+    """What ss says of the server's ends of connections to this port."""
+    text = subprocess.run(["ss", "-tnoH", "state", "established", "sport", "=", ":%d" % port], check=True,
+                          capture_output=True, text=True).stdout
+    return re.findall(r"timer:\(keepalive,([^,]+),", text), text
+
+
+@pytest.mark.parametrize("seconds", [0, 90])
+def test_tcp_keepalive_is_as_set(server, seconds):
+    s = server(IMAP_TCP_KEEPALIVE=seconds).start()
+    with Imap(s.port) as plain, Imap(s.sslport, tls=True) as tls:
+        plain.login("demo")
+        tls.login("demo")
+        for port in (s.port, s.sslport):
+            if not seconds:
+                assert not timers(port)[0]
+                continue
+            found = wait_for("a keepalive timer", lambda p=port: timers(p)[0])  # once its last answer is acknowledged
+            minutes, _, rest = found[0].rpartition("min")
+            assert int(minutes or 0) * 60 + float((rest or "0").rstrip("sec") or 0) <= 90, found
+
+
+@pytest.mark.skipif(not os.environ.get("POSTHOUSE_LONG"), reason="a minute and more")
+def test_idle_is_no_input_unless_the_setting_says_so(server):
+    strict, kind = server(IMAP_TIMEOUT=60).start(), server(IMAP_TIMEOUT=60, IMAP_IDLE_MAX=3600).start()
+    with Imap(strict.port, timeout=120) as idler, Imap(strict.port) as talker, Imap(kind.port) as kept, \
+            Imap(kind.port, timeout=120) as silent:
+        for c in (idler, talker, kept, silent):
+            c.login("demo")
+        began = time.monotonic()
+        for c in (idler, kept):
+            c.idle()
+        while time.monotonic() - began < 55:
+            assert not idler.pending(5)
+            talker.ok("NOOP")
+        assert idler.read_line() == b"* BYE Disconnected for inactivity." and idler.closed()
+        assert 59 < time.monotonic() - began < 75
+        assert silent.read_line() == b"* BYE Disconnected for inactivity."
+        talker.ok("NOOP")
+        assert not kept.pending(3)
+        assert kept.done().ok
+        kept.ok("NOOP")
+        assert "TIMEOUT, user=demo" in strict.log()
