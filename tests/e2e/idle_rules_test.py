@@ -8,7 +8,8 @@ import time
 import pytest
 
 from lib.imap import Imap
-from lib.server import wait_for
+from lib.server import BIN, wait_for
+from lib.shell import Shell
 
 
 def timers(port):
@@ -54,3 +55,35 @@ def test_idle_is_no_input_unless_the_setting_says_so(server):
         assert kept.done().ok
         kept.ok("NOOP")
         assert "TIMEOUT, user=demo" in strict.log()
+
+
+FAKETIME = "/usr/lib/%s-linux-gnu/faketime/libfaketime.so.1" % os.uname().machine
+
+
+@pytest.mark.skipif("/gcc-san/" in BIN + "/", reason="AddressSanitizer wants to be the first library")
+def test_thirty_minutes_on_a_clock_that_runs(tmp_path):
+    """imapd's clocks and waits run 300 times as fast; the defaults, whole. How long each session was is in its log line."""
+    def shell(name, **settings):
+        for sub in ("cur", "new", "tmp"):
+            (tmp_path / name / sub).mkdir(parents=True)
+        return Shell(tmp_path / name, prefix=["env", "LD_PRELOAD=" + FAKETIME, "FAKETIME=+0 x300"], timeout=60,
+                     IMAP_CLOCK_SKEW_MAX=0, **settings)
+
+    def ended(c):
+        assert c.read_line() == b"* BYE Disconnected for inactivity." and c.closed()
+        return int(wait_for("the log line", lambda: re.search(r"TIMEOUT, user=demo, .*time=(\d+),", c.log())).group(1))
+
+    assert os.path.exists(FAKETIME)
+    kept, idler, silent, talker = shell("kept", IMAP_IDLE_MAX=3600), shell("idler"), shell("silent"), shell("talker")
+    try:
+        for c in (kept, idler):
+            c.idle()
+        assert not talker.pending(1)
+        talker.ok("NOOP")
+        assert ended(idler) >= 1800 and ended(silent) >= 1800
+        assert not kept.pending(0)
+        assert ended(talker) >= 1800 + 250
+        assert ended(kept) >= 3600
+    finally:
+        for c in (kept, idler, silent, talker):
+            c.close()
