@@ -277,27 +277,36 @@ void client_ended(struct client *c, bool bad)
 		run(c);
 }
 
+static cmd_run_fn refuse_unknown, refuse_state, refuse_disabled;
+static const struct cmd_row unknown_row = {"unknown", ST_BOTH, 0, refuse_unknown};
+static const struct cmd_row disabled_row = {"disabled", ST_SELECTED, CMD_UID, refuse_disabled};
+
 /* The row, behind UID where that stands in front; *args is what follows. */
-static const struct cmd_row *find_row(const struct imap_parser *p, const struct imap_arg **args,
+static const struct cmd_row *find_row(const struct client *c, const struct imap_arg **args,
 				      bool *uid)
 {
 	const struct cmd_row *row;
-	struct str name = p->name;
+	struct str name = c->parser->name;
 
-	*args = p->args;
+	*args = c->parser->args;
 	*uid = str_ieq(name, STR("UID"));
 	if (*uid && !imap_arg_atom(args, &name))
 		return NULL;
+	if (c->im->set->imap_disablethreadsort &&
+	    (str_ieq(name, STR("SORT")) || str_ieq(name, STR("THREAD"))))
+		return &disabled_row;
 	row = cmdtable_find(name);
 	return row && *uid && !(row->flags & CMD_UID) ? NULL : row;
 }
 
-static cmd_run_fn refuse_unknown, refuse_state;
-static const struct cmd_row unknown_row = {"unknown", ST_BOTH, 0, refuse_unknown};
-
 static enum cmd_next refuse_unknown(struct cmd *cmd)
 {
 	return cmd_bad(cmd, "Invalid command");
+}
+
+static enum cmd_next refuse_disabled(struct cmd *cmd)
+{
+	return cmd_no(cmd, "This command is disabled by the system administrator.");
 }
 
 static enum cmd_next refuse_state(struct cmd *cmd)
@@ -310,7 +319,7 @@ static void begin(struct client *c, bool at_literal)
 {
 	const struct imap_arg *args;
 	bool uid;
-	const struct cmd_row *row = find_row(c->parser, &args, &uid);
+	const struct cmd_row *row = find_row(c, &args, &uid);
 	struct cmd *cmd = cmd_new(c, row ? row : &unknown_row, c->parser->tag);
 
 	debuglog_command(c->debug, c->parser);

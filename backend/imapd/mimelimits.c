@@ -7,5 +7,6 @@ struct mime_limits mime_limits_of(const struct settings *s)
 				    .parts = (uint32_t)s->mime_parts,
 				    .header_max = (size_t)s->mime_header_max,
 				    .params = (uint32_t)s->mime_params,
-				    .addresses = (uint32_t)s->mime_addresses};
+				    .addresses = (uint32_t)s->mime_addresses,
+				    .no_backslash = s->imap_client_workarounds};
 }

@@ -382,7 +382,8 @@ static void group_work(struct op *op)
 		else
 			remove_tmp(a);
 	}
-	if ((g->in_cur && md_fsync_dir(f->files->cur) < 0) || (g->in_new && md_fsync_dir(f->files->new) < 0)) {
+	if ((g->in_cur && files_sync_dir(f, f->files->cur) < 0) ||
+	    (g->in_new && files_sync_dir(f, f->files->new) < 0)) {
 		result_sys(&op->res, f->disk_name);
 		buf_reset(&p->own);
 		p->recent.n = 0;

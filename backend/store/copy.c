@@ -245,7 +245,7 @@ static int remove_sources(struct copy *c)
 		}
 		op_put(c->src, &r);
 	}
-	if (md_fsync_dir(f->files->cur) < 0 || md_fsync_dir(f->files->new) < 0)
+	if (files_sync_dir(f, f->files->cur) < 0 || files_sync_dir(f, f->files->new) < 0)
 		rc = result_sys(&c->op.res, f->disk_name);
 	return rc;
 }
@@ -261,7 +261,7 @@ static void copy_work(struct op *op)
 		take_back(c);
 		return;
 	}
-	if (md_fsync_dir(c->dst->f->files->cur) < 0) {
+	if (files_sync_dir(c->dst->f, c->dst->f->files->cur) < 0) {
 		result_sys(&op->res, c->dst->f->disk_name);
 		take_back(c);
 		return;

@@ -158,6 +158,11 @@ int files_copy(int from, const char *a, int to_dir, const char *tmp)
 	return rc;
 }
 
+int files_sync_dir(const struct fold *f, int dir_fd)
+{
+	return f->f.store->o.set->sync_directories ? md_fsync_dir(dir_fd) : 0;
+}
+
 static int write_fd(int fd, struct str s)
 {
 	while (s.n) {

@@ -356,6 +356,7 @@ void events_wait(struct fold *f, struct sync_wait *w);
 /* files.c: blocking helpers */
 int files_open_dir(int at, const char *name, struct err *e); /* never through a symlink */
 int files_rename_new(int from, const char *a, int to, const char *b); /* EEXIST: never replaces */
+int files_sync_dir(const struct fold *f, int dir_fd); /* fsync, unless SYNC_DIRECTORIES=0 */
 int64_t files_now_ns(int dir_fd, bool *local); /* by the file server's clock */
 bool files_is_local(int dir_fd);
 int files_copy(int from, const char *a, int to_tmp, const char *tmp); /* bytes, mtime; synced */

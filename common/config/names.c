@@ -12,7 +12,6 @@ static const struct names_row rows[] = {
 	{"IMAPDSTART", NAMES_DEAD, "1|y|yes", "whether the init script starts it; PORT= (empty) turns IMAP on 143 off"},
 	{"IMAP_ACL", NAMES_LATER, "0", "access control lists (ACL) are not there yet"},
 	{"IMAP_BROKENUIDV", NAMES_DEAD, "0", "a workaround for UIDVALIDITY of old clients; UIDVALIDITY is a plain number here"},
-	{"IMAP_DISABLETHREADSORT", NAMES_LATER, "0", "THREAD and SORT are offered as far as they are there"},
 	{"IMAP_PROXY", NAMES_REFUSED, "0|n|no", "clients are not sent on to other hosts yet: accounts with another mailhost can't log in here; put a proxy in front, and set IMAP_PROXY=0"},
 	{"IMAP_PROXY_FOREIGN", NAMES_DEAD, "0|n|no", "for IMAP_PROXY with servers other than Courier"},
 	{"IMAP_SHAREDINDEXFILE", NAMES_LATER, "", "shared folders are not there yet"},

@@ -184,6 +184,7 @@ static bool in_name(struct imap_parser *p, char c)
 		if (p->tok.n == 0)
 			return fail(p, "Command expected");
 		p->name = arena_str(&p->arena, buf_str(&p->tok));
+		p->parens = p->limits.login_parens && str_ieq(p->name, STR("LOGIN"));
 		buf_reset(&p->tok);
 		p->state = S_ARG;
 		return c == ' ';
@@ -205,8 +206,17 @@ static bool at_end(struct imap_parser *p)
 	return true;
 }
 
+static bool atom_char(const struct imap_parser *p, char c)
+{
+	return imap_is_arg_char(c) || (p->parens && (c == '(' || c == ')'));
+}
+
 static bool in_arg(struct imap_parser *p, char c)
 {
+	if (atom_char(p, c)) {
+		p->state = S_ATOM;
+		return false;
+	}
 	switch (c) {
 	case ' ':
 		return true;
@@ -225,10 +235,7 @@ static bool in_arg(struct imap_parser *p, char c)
 		p->state = S_ANNOUNCE;
 		return true;
 	default:
-		if (!imap_is_arg_char(c))
-			return fail(p, "Invalid character");
-		p->state = S_ATOM;
-		return false;
+		return fail(p, "Invalid character");
 	}
 }
 
@@ -256,7 +263,7 @@ static size_t in_atom(struct imap_parser *p, struct str in)
 {
 	size_t n = 0;
 
-	while (n < in.n && imap_is_arg_char(in.p[n]))
+	while (n < in.n && atom_char(p, in.p[n]))
 		n++;
 	buf_put(&p->tok, in.p, n);
 	if (n == in.n)

@@ -81,6 +81,7 @@ struct imap_limits {
 	size_t literal;	    /* bytes of one literal that is taken into memory */
 	unsigned depth;	    /* nested parentheses */
 	unsigned args;	    /* nodes of the tree */
+	bool login_parens;  /* ( and ) are characters of LOGIN's atoms (IMAP_CLIENT_WORKAROUNDS) */
 	bool literal_minus; /* literals sent unasked hold at most IMAP_LITERAL_MINUS_MAX bytes (B7)
 			     */
 };
@@ -113,6 +114,7 @@ struct imap_parser {
 	uint8_t state;
 	bool cr;		  /* a CR that waits for its LF */
 	bool glue;		  /* the atom at hand follows a list without a space */
+	bool parens;		  /* LOGIN, where they are no lists */
 	bool silent;		  /* refused by the caller: no answer is due */
 	struct imap_announce lit; /* the "{n+}" at hand, also in a line that is being dropped */
 };
@@ -142,6 +144,7 @@ void imap_parser_put_bad(const struct imap_parser *p, struct buf *out);
 int imap_take_line(struct str input, size_t max, struct str *line, size_t *used);
 
 #define IMAP_LIMITS_PRELOGIN(bytes, minus)                                                         \
-	((struct imap_limits){(bytes), (bytes), IMAP_DEPTH_PRELOGIN, IMAP_ARGS_PRELOGIN, (minus)})
+	((struct imap_limits){(bytes), (bytes), IMAP_DEPTH_PRELOGIN, IMAP_ARGS_PRELOGIN, false,    \
+			      (minus)})
 #define IMAP_LIMITS_SESSION(bytes, minus)                                                          \
-	((struct imap_limits){(bytes), (bytes), IMAP_DEPTH_MAX, IMAP_ARGS_MAX, (minus)})
+	((struct imap_limits){(bytes), (bytes), IMAP_DEPTH_MAX, IMAP_ARGS_MAX, false, (minus)})

@@ -9,8 +9,26 @@ struct writer {
 	const struct mime_limits *limits;
 };
 
-static void put_params(struct buf *out, const struct mime_params *p, bool default_charset)
+/* Old clients do not undo the escapes of a quoted string. */
+static void put_value(const struct writer *w, struct str value)
 {
+	struct buf plain = BUF_INIT;
+
+	if (!w->limits->no_backslash || str_find(value, '\\') == value.n) {
+		wirestr_put(w->out, value);
+		return;
+	}
+	for (size_t i = 0; i < value.n; i++)
+		if (value.p[i] != '\\')
+			buf_putc(&plain, value.p[i]);
+	wirestr_put(w->out, plain.n ? buf_str(&plain) : STR(""));
+	buf_deinit(&plain);
+}
+
+static void put_params(const struct writer *w, const struct mime_params *p, bool default_charset)
+{
+	struct buf *out = w->out;
+
 	default_charset = default_charset && mime_param(p, STR("charset")).p == NULL;
 	if (p->n == 0 && !default_charset) {
 		buf_puts(out, "NIL");
@@ -22,7 +40,7 @@ static void put_params(struct buf *out, const struct mime_params *p, bool defaul
 			buf_putc(out, ' ');
 		wirestr_put(out, p->a[i].name);
 		buf_putc(out, ' ');
-		wirestr_put(out, p->a[i].value);
+		put_value(w, p->a[i].value);
 	}
 	if (default_charset)
 		buf_puts(out, p->n ? " \"charset\" \"us-ascii\"" : "\"charset\" \"us-ascii\"");
@@ -30,14 +48,16 @@ static void put_params(struct buf *out, const struct mime_params *p, bool defaul
 }
 
 /* body-fld-dsp, body-fld-lang, body-fld-loc */
-static void put_common_extension(struct buf *out, const struct mime_part *part)
+static void put_common_extension(const struct writer *w, const struct mime_part *part)
 {
+	struct buf *out = w->out;
+
 	buf_putc(out, ' ');
 	if (part->disposition.p) {
 		buf_putc(out, '(');
 		wirestr_put(out, part->disposition);
 		buf_putc(out, ' ');
-		put_params(out, &part->disposition_params, false);
+		put_params(w, &part->disposition_params, false);
 		buf_putc(out, ')');
 	} else {
 		buf_puts(out, "NIL");
@@ -54,13 +74,15 @@ static void put_common_extension(struct buf *out, const struct mime_part *part)
 }
 
 /* body-fields with the media type before them */
-static void put_fields(struct buf *out, const struct mime_part *part)
+static void put_fields(const struct writer *w, const struct mime_part *part)
 {
+	struct buf *out = w->out;
+
 	wirestr_put(out, part->type);
 	buf_putc(out, ' ');
 	wirestr_put(out, part->subtype);
 	buf_putc(out, ' ');
-	put_params(out, &part->params, part->text);
+	put_params(w, &part->params, part->text);
 	buf_putc(out, ' ');
 	wirestr_nput(out, part->id);
 	buf_putc(out, ' ');
@@ -93,7 +115,7 @@ static void open_part(struct writer *w, const struct mime_part *part)
 	buf_putc(w->out, '(');
 	if (part->kind == MIME_MULTIPART)
 		return;
-	put_fields(w->out, part);
+	put_fields(w, part);
 	if (with_envelope(part)) {
 		buf_putc(w->out, ' ');
 		mime_put_envelope(w->out, part->children->header, w->limits);
@@ -110,7 +132,7 @@ static void close_part(struct writer *w, const struct mime_part *part)
 		wirestr_put(w->out, part->subtype);
 		if (w->extended) {
 			buf_putc(w->out, ' ');
-			put_params(w->out, &part->params, false);
+			put_params(w, &part->params, false);
 		}
 	} else {
 		if (with_envelope(part))
@@ -121,7 +143,7 @@ static void close_part(struct writer *w, const struct mime_part *part)
 		}
 	}
 	if (w->extended)
-		put_common_extension(w->out, part);
+		put_common_extension(w, part);
 	buf_putc(w->out, ')');
 }
 

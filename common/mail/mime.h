@@ -22,8 +22,9 @@ struct mime_limits {
 			     */
 	uint32_t params;    /* parameters of one field */
 	uint32_t addresses; /* addresses in one ENVELOPE */
+	bool no_backslash; /* BODYSTRUCTURE: left out of values of parameters (IMAP_CLIENT_WORKAROUNDS) */
 };
-#define MIME_LIMITS_DEFAULT ((struct mime_limits){100, 10000, 10u << 20, 128, 5000})
+#define MIME_LIMITS_DEFAULT ((struct mime_limits){100, 10000, 10u << 20, 128, 5000, false})
 
 struct mime_param {
 	struct str name, value; /* RFC 2231 pieces joined; the name then keeps its '*' if encoded */

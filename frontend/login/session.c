@@ -199,6 +199,7 @@ void session_new(struct worker *w, const struct arrival *a)
 	struct imap_limits limits = IMAP_LIMITS_PRELOGIN(
 		w->set->prelogin_max, strcmp(w->set->imap_literal, "minus") == 0);
 
+	limits.login_parens = w->set->imap_client_workarounds;
 	s->worker = w;
 	set_addresses(s, a);
 	worker_session_id(w, s->id);

@@ -2,6 +2,7 @@
 """kill -9 of each process under load: nothing acknowledged is lost, everything is back by itself."""
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -218,3 +219,29 @@ def test_order_of_writes_syncs_and_ok(server, tmp_path):
     journal = first("sync(", "journal.", after=entry)
     ok = first("APPEND Ok", after=0)
     assert message < entry < ok and directory < ok and journal < ok
+
+
+@pytest.mark.parametrize("on", [1, 0])
+def test_directories_are_synced_unless_the_setting_says_no(server, tmp_path, on):
+    """R58, by count: APPEND, COPY and MOVE, each in a folder of its own; the messages themselves are synced always."""
+    s = server(SYNC_DIRECTORIES=on).start()
+    c = Imap(s.port).login()
+    for folder in ("INBOX.a", "INBOX.b", "INBOX.c"):
+        c.ok("CREATE " + folder)
+    c.ok("SELECT INBOX.a")
+    trace = tmp_path / "trace"
+    pids = [p for p in s.pids("imapd") if os.path.isdir("/proc/%d/cwd/cur" % p)]
+    p = subprocess.Popen(["strace", "-f", "-y", "-o", str(trace), "-p", str(pids[0]), "-e", "trace=fsync,fdatasync"],
+                         stderr=subprocess.PIPE)
+    p.stderr.readline()
+    assert c.append("INBOX.a", "Subject: strace\r\n\r\nx\r\n").ok
+    c.ok("NOOP")
+    c.ok("COPY 1 INBOX.b")
+    c.ok("MOVE 1 INBOX.c")
+    p.send_signal(signal.SIGINT)
+    p.wait(10)
+    text = trace.read_text()
+    for folder in "abc":  # APPEND's and MOVE's source, COPY's, MOVE's target
+        synced = len(re.findall(r"sync\(\d+<[^>]*/\.%s/(?:cur|new)>" % folder, text))
+        assert (synced >= 1 + (folder == "a")) if on else synced == 0, text
+    assert re.search(r"sync\(\d+<[^>]*/tmp/[^>]+>", text) and re.search(r"sync\(\d+<[^>]*/journal\.", text), text

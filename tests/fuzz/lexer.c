@@ -14,6 +14,7 @@ static const struct imap_limits limits[] = {
 	IMAP_LIMITS_PRELOGIN(1024, false),
 	IMAP_LIMITS_SESSION(65536, true),
 	{.line = 60, .literal = 20, .depth = 3, .args = 9},
+	{.line = 1024, .literal = 1024, .depth = 1, .args = 80, .login_parens = true},
 };
 
 /* All getters over all arguments of the first command: no crash, and sections print what they took.

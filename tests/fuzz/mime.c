@@ -92,15 +92,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena a = ARENA_INIT;
 	struct buf out = BUF_INIT;
-	struct mime_limits limits = {100, 10000, 10u << 20, 128, 5000};
+	struct mime_limits limits = MIME_LIMITS_DEFAULT;
 	const struct mime_part *whole, *cut;
 	struct str m;
 
 	if (size < 2)
 		return 0;
 	if (data[0] & 1)
-		limits = (struct mime_limits){1 + (data[0] >> 5), 1 + (data[0] >> 1) % 16,
-					      (size_t)data[0] + 1, 2, 3};
+		limits = (struct mime_limits){
+			1 + (data[0] >> 5), 1 + (data[0] >> 1) % 16, (size_t)data[0] + 1, 2, 3,
+			data[0] & 2};
 	m = str_mem(data + 2, size - 2);
 	whole = parse(&a, m, &limits, 0);
 	cut = parse(&a, m, &limits, data[1] + 1u);

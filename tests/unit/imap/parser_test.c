@@ -248,6 +248,39 @@ static void literal_minus(void **state)
 	buf_deinit(&in);
 }
 
+/* Only in LOGIN, and however the input is cut; quotes and braces end an atom there, too. */
+static void login_parens(void **state)
+{
+	static const char in[] =
+		"a LOGIN (x) y)[(\r\nb login ) \"()\"\r\nc LOGIN (a\"b\r\nd LOGIN x (a{1\r\n"
+		"e ID (a)\r\nf LOGIN (\r\n";
+	static const char *const texts[] = {"a BAD Unexpected )\r\n"
+					    "b BAD Unexpected )\r\n"
+					    "c BAD Invalid character\r\n"
+					    "d BAD Invalid character\r\n"
+					    "e|ID (1: A<a> ).\n"
+					    "f BAD Missing )\r\nidle",
+					    "a|LOGIN A<(x)> A<y)[(>.\n"
+					    "b|login A<)> Q<()>.\n"
+					    "c BAD Invalid character\r\n"
+					    "d BAD Invalid character\r\n"
+					    "e|ID (1: A<a> ).\n"
+					    "f|LOGIN A<(>.\nidle"};
+	struct imap_limits l = IMAP_LIMITS_PRELOGIN(8000, false);
+
+	for (int on = 0; on < 2; on++) {
+		struct buf whole = BUF_INIT, bytes = BUF_INIT;
+
+		l.login_parens = on;
+		transcript(&whole, &l, STR(in), transcript_cut_all, NULL);
+		transcript(&bytes, &l, STR(in), transcript_cut_byte, NULL);
+		assert_string_equal(buf_cstr(&whole), buf_cstr(&bytes));
+		assert_string_equal(buf_cstr(&whole), texts[on]);
+		buf_deinit(&whole);
+		buf_deinit(&bytes);
+	}
+}
+
 /* B8, B9, B53: no line end in sight; memory stays what it is. */
 static void floods(void **state)
 {
@@ -351,12 +384,19 @@ static void lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_commands),      cmocka_unit_test(literals),
-		cmocka_unit_test(hostile_literals),   cmocka_unit_test(bad_lines),
-		cmocka_unit_test(literal8_keeps_nul), cmocka_unit_test(tree_so_far),
-		cmocka_unit_test(literal_minus),      cmocka_unit_test(floods),
-		cmocka_unit_test(depth_before_login), cmocka_unit_test(long_tag),
-		cmocka_unit_test(limit_counts),	      cmocka_unit_test(lines),
+		cmocka_unit_test(good_commands),
+		cmocka_unit_test(literals),
+		cmocka_unit_test(hostile_literals),
+		cmocka_unit_test(bad_lines),
+		cmocka_unit_test(literal8_keeps_nul),
+		cmocka_unit_test(tree_so_far),
+		cmocka_unit_test(literal_minus),
+		cmocka_unit_test(login_parens),
+		cmocka_unit_test(floods),
+		cmocka_unit_test(depth_before_login),
+		cmocka_unit_test(long_tag),
+		cmocka_unit_test(limit_counts),
+		cmocka_unit_test(lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -346,7 +346,7 @@ static void test_header_limits(void **state)
 	buf_puts(&m, MIXED("b"));
 	for (int i = 0; i < 100; i++)
 		buf_printf(&m, "--b\nContent-Type: message/rfc822\n\nSubject: %01000d\n\n", i);
-	root = parse(&a, buf_str(&m), WHOLE, &(struct mime_limits){10, 1000, 2000, 10, 10});
+	root = parse(&a, buf_str(&m), WHOLE, &(struct mime_limits){10, 1000, 2000, 10, 10, false});
 	n = 0;
 	for (const struct mime_part *p = root; p; p = mime_next(p))
 		n += p->header.n;
