@@ -21,7 +21,8 @@ struct imap_caps {
 	unsigned mechanisms; /* SASL_BIT of those that can work here (before login) */
 	struct str outbox;   /* after login: name of the Outbox as OUTBOX has it, or empty */
 	struct str filter; /* IMAP_CAPABILITY: when not empty, only what it names (IMAP4rev1 always,
-			      and what protects a password: STARTTLS, LOGINDISABLED) */
+			      what protects a password: STARTTLS, LOGINDISABLED, and what
+			      Courier adds to it by other settings: XMAGICTRASH, the Outbox) */
 };
 /* "IMAP4rev1 LITERAL+ ...": for "* CAPABILITY x" and "[CAPABILITY x]". */
 void imap_caps_put(struct buf *out, const struct imap_caps *c);

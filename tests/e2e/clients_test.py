@@ -105,11 +105,11 @@ expect {
     timeout { exit 2 }
 }
 send "\\r"
-expect { "hello mutt" {} timeout { exit 3 } }
+expect "hello mutt" {} timeout { exit 3 }
 send "i"
 send "F"
 send "q"
-expect { "(yes" { send "y"; exp_continue } eof {} timeout { exit 4 } }
+expect "(yes" { send "y"; exp_continue } eof {} timeout { exit 4 }
 """ % rc
     env = dict(os.environ, TERM="xterm", HOME=str(tmp_path), LC_ALL="C.UTF-8")
     done = subprocess.run(["expect", "-c", script], env=env, capture_output=True, check=False, timeout=60)

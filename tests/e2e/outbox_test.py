@@ -490,3 +490,98 @@ def test_postfix(outbox):
         if "backend" in server.processes:
             server.stop_one("backend")
         postfix.stop()
+
+
+MUTT = """set folder="imap://127.0.0.1:%(port)d/"
+set spoolfile="imap://127.0.0.1:%(port)d/INBOX"
+set record="imap://127.0.0.1:%(port)d/INBOX.Outbox"
+set postponed="imap://127.0.0.1:%(port)d/INBOX.Drafts"
+set imap_user="%(user)s" imap_pass="%(user)s" ssl_starttls=no ssl_force_tls=no from="%(user)s@test"
+set sendmail=/bin/true editor=/bin/true tmpdir="%(dir)s" imap_delim_chars="."
+set copy=yes delete=yes postpone=yes confirmappend=no abort_unmodified=no edit_headers=no mark_old=no wait_key=no
+set hostname=test fcc_clear=yes sleep_time=0 fast_reply=yes
+"""
+# A key that comes while it works is lost: it is sent again. What that leaves in a prompt is erased by ^U.
+MUTT_TALK = r"""
+set timeout 4
+proc key {key pattern} {
+    for {set i 0} {$i < 4} {incr i} {
+        catch { send -- $key }
+        expect -re $pattern { return } eof { return } timeout {}
+    }
+    puts "no $pattern after $key"
+    exec kill -9 [exp_pid]
+    exit 1
+}
+foreach {subject key} {"by its copy" "y" "a draft" "P"} {
+    spawn neomutt -n -F %(rc)s -s $subject b@test
+    key "" "Security:"
+    key $key "NeVeR"
+}
+foreach key {"C" "s"} {
+    spawn neomutt -n -F %(rc)s -f =INBOX.Drafts
+    key "" "a draft"
+    key $key "to mailbox"
+    key "\025=INBOX.Outbox\r" "imap:/"
+    key "q" "NeVeR"
+}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("neomutt") or not shutil.which("expect"), reason="neomutt or expect is missing")
+def test_neomutt(site, tmp_path):
+    """Its Fcc, and a draft that it postponed, copied and then moved there: one message each, and sendmail is /bin/true"""
+    c = client(site)
+    c.ok("CREATE INBOX.Drafts")
+    rc = tmp_path / "rc"
+    rc.write_text(MUTT % {"port": site.port, "user": c.user, "dir": tmp_path})
+    env = dict(os.environ, TERM="xterm", HOME=str(tmp_path), LC_ALL="C.UTF-8")
+    done = subprocess.run(["expect", "-c", MUTT_TALK % {"rc": rc}], env=env, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, (done.returncode, done.stdout[-3000:])
+    mine = [m for m in site.sendmail.sent() if b"X-IMAP-Sender: %s\n" % c.user.encode() in m]
+    assert [re.search(rb"\nTo: b@test\nSubject: ([^\n]*)\n", m).group(1) for m in mine] == [b"by its copy", b"a draft", b"a draft"]
+    assert len(folder(c)) == 3 and not folder(c, "INBOX.Drafts") and waiting(site, c.user) == []
+
+
+# ---- the largest -----------------------------------------------------------------------------------------------
+
+def peaks(server, program):
+    """VmHWM of its processes, in MB"""
+    found = []
+    for pid in server.pids(""):
+        try:
+            if os.path.basename(os.readlink("/proc/%d/exe" % pid)) != program:
+                continue
+            with open("/proc/%d/status" % pid, encoding="ascii") as f:
+                found.append(int(re.search(r"VmHWM:\s+(\d+) kB", f.read()).group(1)) // 1024)
+        except (OSError, AttributeError):
+            pass  # it ended
+    return found
+
+
+@pytest.mark.skipif(not os.environ.get("POSTHOUSE_LONG"), reason="100 MB")
+def test_large(outbox, capsys):
+    """100 MB: to SENDMAIL whole, and neither imapd nor the mailer has it in its memory (the copy is a memfd)."""
+    size = 100 << 20
+    server = outbox(OUTBOX_SIZE_MAX=size + 1000, IMAP_APPEND_MAX=size + 1000)
+    c = client(server, "demo")
+    head = text("slow 2").encode()
+    line = b"x" * 76 + b"\r\n"
+    body = line * ((size - len(head)) // len(line))
+    tag = c.start("APPEND INBOX.Outbox {%d+}" % (len(head) + len(body)))
+    c.send(head)
+    c.send(body)
+    c.send(b"\r\n")
+    wait_for("SENDMAIL", server.sendmail.ran, 60)
+    at_work = {p: peaks(server, p) for p in ("imapd", "mailer")}
+    reply = c.finish(tag)
+    assert reply.ok, (reply, server.log()[-2000:])
+    after = {p: peaks(server, p) for p in ("imapd", "mailer")}
+    got, = server.sendmail.sent()
+    assert got == b"X-IMAP-Sender: demo\n" + (head + body).replace(b"\r\n", b"\n")
+    c.ok("SELECT INBOX.Outbox")
+    assert int(c.ok("FETCH 1 RFC822.SIZE").find(r"SIZE (\d+)").group(1)) == len(head) + len(body)
+    with capsys.disabled():
+        print("\nVmHWM in MB, while SENDMAIL runs: %r; after: %r" % (at_work, after))
+    if "-san" not in BIN:
+        assert len(at_work["mailer"]) >= 2 and max(sum(at_work.values(), []) + sum(after.values(), [])) < 40

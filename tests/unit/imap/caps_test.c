@@ -33,6 +33,9 @@ static void states(void **state)
 	check((struct imap_caps){IMAP_CAPS_SESSION, .append_max = 5000000000, .magic_trash = true,
 				 .filter = STR("QUOTA APPENDLIMIT XMAGICTRASH")},
 	      "IMAP4rev1 QUOTA APPENDLIMIT=5000000000 XMAGICTRASH");
+	check((struct imap_caps){IMAP_CAPS_SESSION, .magic_trash = true, .outbox = STR(".Outbox"),
+				 .filter = STR("UIDPLUS")},
+	      "IMAP4rev1 UIDPLUS XMAGICTRASH XCOURIEROUTBOX=INBOX.Outbox");
 	check((struct imap_caps){IMAP_CAPS_SESSION, .append_max = 7, .filter = STR("APPENDLIMIT=1000")},
 	      "IMAP4rev1 APPENDLIMIT=7");
 }
