@@ -241,6 +241,7 @@ def test_files_at_fault(site, name, content, says):
 def test_unreadable(site):
     s = site()
     os.chmod(s.courier + "/imapd", 0)
+    os.chmod(s.conf, 0o644)
     drop = ["setpriv", "--reuid=61901", "--regid=61901", "--clear-groups"] if ROOT else []
     done = subprocess.run([*drop, os.path.join(BIN, "notifyd"), "-C", s.conf, "--check"], capture_output=True, timeout=20)
     assert done.returncode == 1 and b"courier/imapd: Permission denied" in done.stderr

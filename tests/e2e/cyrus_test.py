@@ -430,7 +430,7 @@ def test_telemetry_of_running_sessions(cyrus, config):
             commands_until(c, "telemetry", lambda: b"NOOP completed" in content(path))
             ann.ok("CREATE INBOX.quiet")
             c.ok("CREATE INBOX.loud")
-            text = wait_for("all of it", lambda: b"loud" in content(path) and content(path))
+            text = wait_for("all of it", lambda: re.search(rb"loud\r\n.* OK .*\n$", content(path), re.S) and content(path))
             (name,) = os.listdir(path)
             (pid,) = cyrus.imapds(cyrus.maildir())
             assert re.match(r"imap-%d-\d+$" % pid, name)

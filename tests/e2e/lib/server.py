@@ -80,6 +80,7 @@ class Server:
 
     def write_settings(self):
         with open(self.conf, "w", encoding="utf-8") as f:
+            os.chmod(self.conf, 0o600)  # some of it is secret
             for name, value in self.settings.items():
                 f.write("%s=%s\n" % (name, value))
 
