@@ -82,6 +82,15 @@ def test_as_maildrops(place, quota):
             assert not os.path.exists(homes[0] + "/maildirsize")
 
 
+def test_several_lines_are_counted_again_at_once(box):
+    ours(box, "250S")
+    ours(box)
+    os.unlink(box + "/new/" + new(box)[0])
+    ours(box)
+    ours(box, expect=77)
+    assert use(box) == [200, 2]
+
+
 def test_quota_that_says_nothing_keeps_the_files(box):
     ours(box, "150S")
     for quota in ("", "0S"):
