@@ -23,6 +23,7 @@ enum { EXIT_FAULT = 1, EXIT_USAGE = 2 };
 int ctl_acl(const struct ctl *c);
 int ctl_authtest(const struct ctl *c);
 int ctl_check(const struct ctl *c);
+int ctl_deliverquota(const struct ctl *c); /* c->set is NULL; its exit status is an MTA's: 0, 75, 77 */
 int ctl_export(const struct ctl *c);
 int ctl_import(const struct ctl *c);
 int ctl_kw(const struct ctl *c);

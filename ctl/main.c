@@ -23,6 +23,8 @@ static const struct {
 	 "what a login would find: the account's record; -p asks for the password"},
 	{"check", ctl_check, "[--json]",
 	 "look at settings, files, sockets and kernel; one line each, 1 if one is at fault"},
+	{"deliverquota", ctl_deliverquota, "[-c] [-w PERCENT] [-W FILE] MAILDIR [QUOTA]",
+	 "deliver the message on standard input, unless that is over the Maildir's quota", true},
 	{"export", ctl_export, "--to courier|dovecot MAILDIR|USER",
 	 "write UIDs, keywords and subscriptions as that server keeps them"},
 	{"import", ctl_import, "[--from courier|dovecot] MAILDIR|USER",

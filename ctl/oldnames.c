@@ -7,6 +7,7 @@ static const struct {
 	const char *instead; /* where there is no verb */
 } names[] = {
 	{"authtest", "authtest", NULL},
+	{"deliverquota", "deliverquota", NULL},
 	{"maildiracl", "acl", NULL},
 	{"maildirkw", "kw", NULL},
 	{"maildirmake", "maildirmake", NULL},
@@ -19,12 +20,9 @@ static const struct {
 	{"courierlogger", NULL,
 	 "the daemons log by themselves, to stderr or syslog: see LOG_TO in posthouse.conf(5); systemd "
 	 "starts them again"},
-	{"deliverquota", NULL,
-	 "quotas are looked at where mail is delivered: use maildrop or dovecot-lda as the delivery agent; posthousectl "
-	 "maildirmake -q sets a quota"},
 };
 const char oldnames_list[] =
-	"authtest, maildiracl, maildirkw, maildirmake, maildirwatch, mkimapdcert, mkpop3dcert";
+	"authtest, deliverquota, maildiracl, maildirkw, maildirmake, maildirwatch, mkimapdcert, mkpop3dcert";
 
 const char *oldname_verb(const char *argv0)
 {

@@ -6,6 +6,7 @@
 #include "ctl/foldername.h"
 #include "ctl/maildirnames.h"
 #include "ctl/maildirsum.h"
+#include "ctl/makemaildir.h"
 #include "ctl/owner.h"
 
 struct request {
@@ -91,29 +92,6 @@ static int parse(const struct ctl *c, struct request *q)
 
 /* ---- making ------------------------------------------------------------------------------------------- */
 
-static int make_dirs(int at, const char *name, bool folder, mode_t mode, struct err *e)
-{
-	static const char *const subs[] = {"tmp", "new", "cur"};
-	int rc = mkdirat(at, name, mode), fd, file;
-
-	if (rc < 0)
-		return err_sys(e, "%s", name);
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	for (size_t i = 0; i < ARRAY_LEN(subs) && rc == 0; i++)
-		rc = fd < 0 ? -1 : mkdirat(fd, subs[i], mode);
-	if (rc == 0 && folder) {
-		file = openat(fd, "maildirfolder", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		rc = file < 0 ? -1 : close(file);
-	}
-	if (rc < 0)
-		err_sys(e, "can't make %s whole", name);
-	else if (fsync(fd) < 0 || fsync(at) < 0)
-		rc = err_sys(e, "can't make %s durable", name);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 static int make_folder(const struct ctl *c, const struct request *q, mode_t mode, struct err *e)
 {
 	struct buf name = BUF_INIT, other = BUF_INIT;
@@ -131,38 +109,11 @@ static int make_folder(const struct ctl *c, const struct request *q, mode_t mode
 			rc = err_set(e, 0, "\"%s\" is too long in modified UTF-7", q->folder);
 	}
 	if (rc == 0)
-		rc = make_dirs(at, buf_cstr(&name), true, mode, e);
+		rc = makemaildir_at(at, buf_cstr(&name), true, mode, e);
 	buf_deinit(&name);
 	buf_deinit(&other);
 	if (at >= 0)
 		close(at);
-	return rc;
-}
-
-/* The Maildir is made by who owns the directory around it. */
-static int make_maildir(const char *path, mode_t mode, struct err *e)
-{
-	struct str p = str_c(path);
-	struct buf around = BUF_INIT;
-	char *name;
-	size_t slash;
-	int at, rc = -1;
-
-	while (p.n > 1 && str_ends(p, STR("/")))
-		p.n--;
-	slash = str_rfind(p, '/');
-	name = str_dup(slash == p.n ? p : str_from(p, slash + 1));
-	buf_str_put(&around, slash == p.n ? STR(".") : str_sub(p, 0, slash ? slash : 1));
-	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-		err_set(e, 0, "\"%s\" can't be made", path);
-	} else {
-		at = owner_open(buf_cstr(&around), e);
-		rc = at < 0 ? -1 : make_dirs(at, name, false, mode, e);
-		if (at >= 0)
-			close(at);
-	}
-	free(name);
-	buf_deinit(&around);
 	return rc;
 }
 
@@ -183,7 +134,7 @@ int ctl_maildirmake(const struct ctl *c)
 	if (q.folder)
 		rc = make_folder(c, &q, mode, &e);
 	else if (!q.quota || lstat(q.maildir, &st) < 0)
-		rc = make_maildir(q.maildir, mode, &e);
+		rc = makemaildir(q.maildir, mode, &e);
 	if (rc == 0 && q.quota) {
 		at = owner_open(q.maildir, &e);
 		rc = at < 0 ? -1 : maildirsum_write(at, str_c(q.quota), &e);

@@ -14,12 +14,12 @@
 #include "backend/store/history.h"
 #include "backend/store/index.h"
 #include "backend/store/maildir.h"
-#include "backend/store/maildirsize.h"
 #include "backend/store/store.h"
 #include "backend/store/watcher.h"
 #include "common/base/hmap.h"
 #include "common/io/jobs.h"
 #include "common/io/loop.h"
+#include "common/mail/maildirsize.h"
 
 #define NS_PER_S ((int64_t)1000000000)
 enum {

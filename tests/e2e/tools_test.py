@@ -390,10 +390,10 @@ def test_old_names(place, tmp_path):
         assert old(name, "--set", "TLS_CERTFILE=" + pem, expect=1).endswith("/imapd.pem already exists.\n")
     assert "posthouse-frontend(8)" in old("couriertcpd", "-stop", "-pid=/x", expect=2)
     assert "LOG_TO" in old("courierlogger", "-name=imapd", expect=2)
-    assert "maildrop" in old("deliverquota", home, expect=2)
+    assert "no message on standard input" in old("deliverquota", home, expect=75)
     assert "Usage: posthousectl [-C FILE] acl" in old("maildiracl", "--help")
-    for name in ("maildirmake", "maildiracl", "maildirkw", "maildirwatch", "authtest"):
-        assert "sage: posthousectl" in old(name, expect=2)
+    for name, status in (("maildirmake", 2), ("maildiracl", 2), ("maildirkw", 2), ("maildirwatch", 2), ("authtest", 2), ("deliverquota", 75)):
+        assert "sage: posthousectl" in old(name, expect=status)
     assert {p.name for p in links.iterdir()} == {"authtest", "courierlogger", "couriertcpd", "deliverquota", "maildiracl", "maildirkw",
                                                  "maildirmake", "maildirwatch", "mkimapdcert", "mkpop3dcert"}
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as maildirsize: what is understood is written so that it reads the same. */
-#include "backend/store/maildirsize.h"
+#include "common/mail/maildirsize.h"
 #include "common/base/ensure.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

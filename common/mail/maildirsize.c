@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "backend/store/maildirsize.h"
+#include "common/mail/maildirsize.h"
 
 /* Digits in front of *s; too large: INT64_MAX, and *huge is set. False: there are none. */
 static bool take_number(struct str *s, int64_t *n, bool *huge)

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#include "backend/store/maildirsize.h"
+#include "common/mail/maildirsize.h"
 #include "common/base/ensure.h"
 
 static void limits(void **state)
