@@ -61,7 +61,7 @@ step "build with clang" make -s CC=clang -j"$jobs" all
 step "units" make -s -j"$jobs" check
 step "shell scripts" shellcheck -S warning deploy/quickstart.sh tests/run.sh tests/bare-debian.sh tests/unit/run tests/fuzz/run tests/lint/layers tests/lint/settings .ci/run
 step "units under ASan and UBSan" make -s -j"$jobs" check-asan
-step "fuzzing, a few seconds each" make -s -j"$jobs" fuzz-smoke FUZZ_SECONDS=4
+step "fuzzing, a few seconds each" make -s -j"$jobs" fuzz-smoke FUZZ_SECONDS=3
 # Tests wait more than they work: some at a time, each file's in one process.
 e2e="/usr/bin/python3 -m pytest -q --maxfail=20 -n $((jobs + 1)) --dist loadfile tests/e2e"
 step "end to end" $e2e
