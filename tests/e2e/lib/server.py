@@ -80,7 +80,10 @@ class Server:
 
     def write_settings(self):
         with open(self.conf, "w", encoding="utf-8") as f:
-            os.chmod(self.conf, 0o600)  # some of it is secret
+            # Some of it is secret; the mail account runs imapd by itself.
+            os.chmod(self.conf, 0o640)
+            if ROOT:
+                os.chown(self.conf, 0, MAIL_UID)
             for name, value in self.settings.items():
                 f.write("%s=%s\n" % (name, value))
 
