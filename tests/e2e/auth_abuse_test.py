@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What strangers and revoked users try before login (B12, B16, B17, N10)."""
+import concurrent.futures
 import hmac
 import json
 import os
+import statistics
 import subprocess
 import time
 import urllib.parse
+
+import pytest
 
 from lib.front import Front
 from lib.idp import Idp, Key
@@ -177,3 +181,28 @@ def test_tokens_of_unknown_keys_leave_room():
         assert login(f, idp.token("demo")) == OK
         for c in clients:
             c.close()
+
+
+@pytest.mark.skipif("POSTHOUSE_LONG" not in os.environ, reason="timing: on a quiet machine")
+def test_refusals_take_the_same_time():
+    """B16: 1,000 refusals of known accounts and of unknown ones; -s shows the medians."""
+    hash_ = subprocess.run(["openssl", "passwd", "-6", "-salt", "saltsalt", "right"], check=True, capture_output=True,
+                           text=True).stdout.strip()
+    users = ["k%d:%s::::::" % (i, hash_) for i in range(50)]
+    with Front(users=["demo", *users], LOGIN_FAILURE_DELAY=200, LOGIN_PENALTY_FREE=1000000, LOGIN_FAILURE_MAX=1000,
+               AUTH_CACHE_NEGATIVE_TTL=0).running() as front:
+        times = {"k": [], "n": []}
+
+        def guess(number):
+            with front.client() as c:
+                for i in range(250):
+                    kind = "kn"[(number + i) % 2]
+                    begin = time.monotonic()
+                    reply = c.cmd("LOGIN %s%d wrong%d.%d" % (kind, i % 50, number, i))
+                    times[kind].append(time.monotonic() - begin)
+                    assert reply.text.startswith("[AUTHENTICATIONFAILED]")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(guess, range(8)))
+    known, unknown = (statistics.median(times[kind]) * 1000 for kind in "kn")
+    print("median of %d and %d: known %.2f ms, unknown %.2f ms" % (len(times["k"]), len(times["n"]), known, unknown))
+    assert abs(known - unknown) < 5
