@@ -10,7 +10,7 @@ packages="gcc clang make libc6-dev libev-dev libssl-dev libcrypt-dev libutf8proc
     python3-fusepy fuse3 procps strace curl isync neomutt expect maildrop postfix shellcheck mandoc git
     redis-server redis-sentinel nginx libnginx-mod-mail haproxy fail2ban gnutls-bin
     courier-authdaemon courier-authlib-userdb courier-authlib-pipe gsasl libsasl2-modules python3-jwt python3-cryptography
-    libgdbm6 libidn12 libunwind8 msmtp faketime"
+    libgdbm6 libidn12 libunwind8 msmtp faketime iproute2 e2fsprogs"
 missing=""
 for p in $packages; do
     dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $p"
