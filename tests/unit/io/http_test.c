@@ -211,8 +211,8 @@ static int setup(void **state)
 
 	setenv("http_proxy", "http://127.0.0.1:1/", 1);
 	setenv("ALL_PROXY", "http://127.0.0.1:1/", 1);
+	t->loop = loop_new(); /* before any thread that opens descriptors: see loop.c */
 	server_start(&t->server);
-	t->loop = loop_new();
 	t->client = http_client_new(t->loop, &o, &e);
 	assert_non_null(t->client);
 	*state = t;
