@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include "common/base/fdwrite.h"
 #include "ctl/ctl.h"
 
 #define PWFILE_MAX ((off_t)256 << 20)
@@ -38,20 +39,6 @@ static int load(struct pwfile *f, struct err *e)
 	return n < 0 ? err_sys(e, "can't read %s", f->real) : 0;
 }
 
-static int write_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		s = str_from(s, (size_t)n);
-	}
-	return fsync(fd);
-}
-
 static int replace(struct pwfile *f, struct str content, struct err *e)
 {
 	int fd, rc;
@@ -60,7 +47,7 @@ static int replace(struct pwfile *f, struct str content, struct err *e)
 	fd = mkostemp(f->tmp, O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "can't write beside %s", f->real);
-	rc = write_all(fd, content);
+	rc = fdwrite_sync(fd, content);
 	if (rc == 0 && f->exists)
 		rc = fchmod(fd, f->st.st_mode & 0777);
 	if (rc == 0 && f->exists && (f->st.st_uid != geteuid() || f->st.st_gid != getegid()))

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
+#include "common/base/fdwrite.h"
 #include "common/config/kv.h"
 #include "common/config/merge.h"
 #include "ctl/ctl.h"
@@ -22,20 +23,6 @@ int ctl_settings(const struct ctl *c)
 	return 0;
 }
 
-static int write_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		s = str_from(s, (size_t)n);
-	}
-	return fsync(fd);
-}
-
 /* By rename, with owner and mode of st: at any moment there is one whole file. */
 static int replace(const char *path, struct str content, const struct stat *st, struct err *e)
 {
@@ -47,7 +34,7 @@ static int replace(const char *path, struct str content, const struct stat *st, 
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "can't write beside %s", path);
-	rc = write_all(fd, content);
+	rc = fdwrite_sync(fd, content);
 	if (rc == 0 && (st->st_uid != geteuid() || st->st_gid != getegid()))
 		rc = fchown(fd, st->st_uid, st->st_gid);
 	if (rc == 0)

@@ -14,6 +14,7 @@
 #include "backend/mailer/mailer.h"
 #include "common/base/clock.h"
 #include "common/base/ensure.h"
+#include "common/base/fdwrite.h"
 #include "common/base/log.h"
 #include "common/io/link.h"
 #include "common/mail/lfcrlf.h"
@@ -93,20 +94,6 @@ static int check_files(const struct attempt *a, struct mailer_area *area, struct
 	return 0;
 }
 
-static int write_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		s = str_from(s, (size_t)n);
-	}
-	return 0;
-}
-
 static int copy_bytes(int from, int to, uint64_t max)
 {
 	static char chunk[CHUNK];
@@ -119,12 +106,12 @@ static int copy_bytes(int from, int to, uint64_t max)
 		total += (uint64_t)n;
 		buf_reset(&b);
 		crlflf_put(&lf, &b, str_mem(chunk, (size_t)n));
-		if (write_all(to, buf_str(&b)) < 0)
+		if (fdwrite_all(to, buf_str(&b)) < 0)
 			break;
 	}
 	buf_reset(&b);
 	crlflf_end(&lf, &b);
-	if (n != 0 || total > max || write_all(to, buf_str(&b)) < 0) {
+	if (n != 0 || total > max || fdwrite_all(to, buf_str(&b)) < 0) {
 		buf_deinit(&b);
 		return -1;
 	}
@@ -146,7 +133,7 @@ static int make_copy(const struct attempt *a, struct mailer_verdict *v)
 	}
 	if (*a->set->headerfrom && header_name_ok(a->set->headerfrom))
 		buf_printf(&head, "%s: %.*s\n", a->set->headerfrom, STR_ARG(a->who.user));
-	rc = write_all(fd, buf_str(&head));
+	rc = fdwrite_all(fd, buf_str(&head));
 	buf_deinit(&head);
 	if (rc < 0 || copy_bytes(a->message, fd, a->set->outbox_size_max) < 0) {
 		verdict(v, MAILER_FAILED, "the message can't be read: %s", strerror(errno));

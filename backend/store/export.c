@@ -4,20 +4,8 @@
 #include <sys/stat.h>
 
 #include "backend/store/export_int.h"
+#include "common/base/fdwrite.h"
 #include "common/base/log.h"
-
-static int write_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		s = str_from(s, (size_t)n);
-	}
-	return fsync(fd);
-}
 
 /* dir: the folder's; the temporary file lies in its tmp/, where all servers clean up. */
 static int write_by_tmp(int dir, int to_dir, const char *name, struct str text)
@@ -36,7 +24,7 @@ static int write_by_tmp(int dir, int to_dir, const char *name, struct str text)
 	md_name_new(tmp, text.n, text.n);
 	int fd = openat(tmp_dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0) {
-		rc = write_all(fd, text);
+		rc = fdwrite_sync(fd, text);
 		if (close(fd) < 0)
 			rc = -1;
 		if (rc == 0)

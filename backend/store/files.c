@@ -9,6 +9,7 @@
 
 #include "backend/store/store_int.h"
 #include "common/base/clock.h"
+#include "common/base/fdwrite.h"
 #include "common/base/rand.h"
 
 enum { TMP_KEEP_S = 36 * 3600, TREE_DEPTH = 8 };
@@ -163,19 +164,6 @@ int files_sync_dir(const struct fold *f, int dir_fd)
 	return f->f.store->o.set->sync_directories ? md_fsync_dir(dir_fd) : 0;
 }
 
-static int write_fd(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		s = str_from(s, (size_t)n);
-	}
-	return fsync(fd);
-}
-
 int files_write_whole(int dir_fd, const char *name, struct str s, struct err *e)
 {
 	char tmp[320];
@@ -184,7 +172,7 @@ int files_write_whole(int dir_fd, const char *name, struct str s, struct err *e)
 	int fd = openat(dir_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(e, "%s", tmp);
-	int rc = write_fd(fd, s);
+	int rc = fdwrite_sync(fd, s);
 	int saved = errno;
 	if (close(fd) < 0 && rc == 0) {
 		rc = -1;
