@@ -11,6 +11,7 @@ import tempfile
 
 import pytest
 
+from .debian import fetching
 from .imap import Imap
 from .server import BIN, MAIL_UID, ROOT
 from .shell import Shell
@@ -32,8 +33,19 @@ def unpacked():
     if _unpacked:
         return _unpacked
     root = os.path.abspath(os.path.join(WHERE, "root"))
+    with fetching():
+        _unpack(root)
+    _unpacked = root
+    if subprocess.run([*AS_OWNER, "test", "-r", root + "/usr/bin/imapd"], check=False).returncode != 0:
+        _unpacked = tempfile.mkdtemp(prefix="peers.")  # build/ is nobody else's business
+        atexit.register(shutil.rmtree, _unpacked)
+        os.chmod(_unpacked, 0o755)
+        subprocess.run(["cp", "-a", root + "/.", _unpacked], check=True)
+    return _unpacked
+
+
+def _unpack(root):
     if not os.path.isdir(root):
-        os.makedirs(WHERE, exist_ok=True)
         making = tempfile.mkdtemp(dir=WHERE)
         download = ["apt-get", "download", "-q", *PACKAGES]
         done = subprocess.run(download, cwd=making, capture_output=True, text=True, check=False)
@@ -52,13 +64,6 @@ def unpacked():
         subprocess.run(["chmod", "-R", "a+rX", making], check=True)
         os.rename(making + "/root", root)
         shutil.rmtree(making)
-    _unpacked = root
-    if subprocess.run([*AS_OWNER, "test", "-r", root + "/usr/bin/imapd"], check=False).returncode != 0:
-        _unpacked = tempfile.mkdtemp(prefix="peers.")  # build/ is nobody else's business
-        atexit.register(shutil.rmtree, _unpacked)
-        os.chmod(_unpacked, 0o755)
-        subprocess.run(["cp", "-a", root + "/.", _unpacked], check=True)
-    return _unpacked
 
 
 class Peer(Imap):
